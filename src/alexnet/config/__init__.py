@@ -1,0 +1,20 @@
+"""What a run is: the tree of settings, each net's recipe, strict reading and writing. Needs no torch."""
+
+from .make import make_config, parse_setting, read_config
+from .recipes import RECIPES
+from .strict import to_plain
+from .tree import AugmentConfig, ModelConfig, OptimConfig, PictureConfig, RunConfig, ScheduleConfig
+
+__all__ = [
+    "RECIPES",
+    "AugmentConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "PictureConfig",
+    "RunConfig",
+    "ScheduleConfig",
+    "make_config",
+    "parse_setting",
+    "read_config",
+    "to_plain",
+]

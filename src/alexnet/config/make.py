@@ -1,0 +1,108 @@
+"""From what a person typed to a `RunConfig`: built-in, then recipe, then file, then flags."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError
+from ..spec import find_variant
+from .recipes import RECIPES
+from .strict import read, to_plain
+from .tree import FORMAT, RunConfig
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`path=value` from `--set`: numbers, true/false, none, text, or several separated by commas.
+
+    >>> parse_setting("optim.lr=0.02")
+    ('optim.lr', 0.02)
+    >>> parse_setting("picture.mean=0.5,0.5,0.5")
+    ('picture.mean', [0.5, 0.5, 0.5])
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"«{text}» is not a setting.", "Write path=value, for example optim.lr=0.02.")
+    items = [_parse_value(item.strip()) for item in value.split(",")]
+    return path.strip(), items[0] if len(items) == 1 else items
+
+
+def _parse_value(text: str) -> Any:
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return json.loads(text.lower() if text.lower() in ("true", "false") else text)
+    except ValueError:
+        return text
+
+
+def _place(tree: dict[str, Any], path: str, value: Any) -> None:
+    branch, dot, name = path.partition(".")
+    if not dot:
+        raise ConfigError(
+            f"«{path}» is not the path of a setting.", "Write branch.name, for example optim.lr or training.epochs."
+        )
+    tree.setdefault(branch, {})
+    if not isinstance(tree[branch], dict):
+        raise ConfigError(f"There is no setting «{path}».")
+    if isinstance(tree[branch].get(name), list) and isinstance(value, int | float):
+        value = [value]
+    tree[branch][name] = value
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """The settings in a `.json` or `.toml` file.
+
+    Raises:
+        ConfigError: it cannot be read or parsed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as settings: {error}.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold a table of settings.")
+    return values
+
+
+def make_config(
+    data: str,
+    model: str,
+    settings: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+    file: Path | None = None,
+) -> RunConfig:
+    """The recipe of `model` on `data`, changed by a file and by settings.
+
+    Args:
+        settings: (path, value) pairs such as ("optim.lr", 0.02); later ones win.
+
+    Raises:
+        ConfigError: an unknown model or setting, or a value that does not fit.
+    """
+    tree = to_plain(RECIPES[find_variant(model).name])
+    tree["data"]["name"] = data
+    if file is not None:
+        for branch, values in read_config_file(file).items():
+            if isinstance(values, dict):
+                for name, value in values.items():
+                    _place(tree, f"{branch}.{name}", value)
+            else:
+                tree[branch] = values
+    for path, value in dict(settings).items():
+        _place(tree, path, value)
+    return read_config(tree)
+
+
+def read_config(tree: Mapping[str, Any]) -> RunConfig:
+    """A stored `config.json`, strictly.
+
+    Raises:
+        ConfigError: another format number, an unknown or missing key, a wrong type.
+    """
+    if tree.get("format") != FORMAT:
+        raise ConfigError(f"The settings have format {tree.get('format')}; this version reads format {FORMAT}.")
+    return read(RunConfig, tree)

@@ -1,0 +1,92 @@
+"""Strict reading and writing of frozen dataclass trees: no unknown key, no wrong type, nothing rounded."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ..errors import ConfigError, nearest
+
+T = TypeVar("T")
+
+
+def to_plain(tree: Any) -> dict[str, Any]:
+    """The tree as dictionaries, lists, numbers and text, ready for JSON."""
+    return {
+        field.name: to_plain(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        for field in dataclasses.fields(tree)
+        for value in [getattr(tree, field.name)]
+    }
+
+
+def _fits(value: object, hint: Any) -> bool:
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, hint)
+
+
+def describe(hint: Any) -> str:
+    """What a type expects, in words."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return " or ".join(f"«{choice}»" for choice in arguments)
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(choice) for choice in arguments)
+    if origin is tuple:
+        return "numbers separated by commas"
+    if hint is types.NoneType:
+        return "«none»"
+    return {float: "a number", int: "a whole number", str: "text", bool: "«true» or «false»"}.get(hint, str(hint))
+
+
+def convert(value: object, hint: Any, path: str) -> Any:
+    """`value`, as it comes from JSON or TOML, as the type that the setting has.
+
+    Raises:
+        ConfigError: it does not fit; names the path and what was expected.
+    """
+    origin, arguments = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{path} must hold settings, not {value!r}.")
+        return read(hint, value, path)  # type: ignore[arg-type]  # the dataclass type itself
+    if origin in (Union, types.UnionType):
+        for choice in arguments:
+            try:
+                return convert(value, choice, path)
+            except ConfigError:
+                continue
+    elif origin is Literal:
+        if value in arguments:
+            return value
+    elif origin is tuple:
+        if isinstance(value, list | tuple):
+            return tuple(convert(item, arguments[0], path) for item in value)
+    elif origin is dict:
+        if isinstance(value, Mapping):
+            return {str(key): convert(item, arguments[1], path) for key, item in value.items()}
+    elif _fits(value, hint):
+        return float(value) if hint is float else value  # type: ignore[arg-type]  # _fits says number
+    raise ConfigError(f"{path} cannot be {value!r}.", f"Give {describe(hint)}.")
+
+
+def read(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
+    """A dataclass tree from plain values.
+
+    Raises:
+        ConfigError: an unknown key (the hint names the nearest), a missing one, or a wrong type.
+    """
+    hints = get_type_hints(kind)
+    prefix = f"{path}." if path else ""
+    for key in values:
+        if key not in hints:
+            raise ConfigError(f"There is no setting «{prefix}{key}».", nearest(key, hints))
+    required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]  # type: ignore[arg-type]
+    for name in required:
+        if name not in values:
+            raise ConfigError(f"The setting «{prefix}{name}» is missing.")
+    return kind(**{key: convert(value, hints[key], prefix + key) for key, value in values.items()})

@@ -1,0 +1,168 @@
+"""What a run is: one frozen tree of settings, each checked when it is made.
+
+The path of a setting, as in `--set optim.lr=0.02`, is the name of its branch and its own name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..errors import ConfigError
+
+FORMAT = 1
+"""The version of the tree; it grows when a stored `config.json` of an older version would be misread."""
+
+
+def _check(condition: bool, path: str, value: object, expected: str) -> None:
+    if not condition:
+        raise ConfigError(f"{path} cannot be {value}.", f"Give {expected}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Which pictures.
+
+    Args:
+        name: a known name or a folder.
+        root: where to look first for the files of a known name.
+        holdout: share of the training pictures set aside as validation, where the data has none.
+        holdout_rule: `random` by seed, the same share of every class; `last`: the last ones in file order.
+    """
+
+    name: str
+    root: str | None = None
+    holdout: float = 0.0
+    holdout_rule: Literal["random", "last"] = "random"
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.holdout < 1, "data.holdout", self.holdout, "a share from 0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Which network; None means what the data has (channels) or the net's own size (image_size)."""
+
+    name: str
+    channels: int | None = None
+    image_size: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self.channels in (None, 1, 3), "model.channels", self.channels, "1 or 3")
+        _check(self.image_size is None or self.image_size > 0, "model.image_size", self.image_size, "at least 1 pixel")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureConfig:
+    """How a picture becomes the net's input (see `alexnet.spec.PictureSpec`).
+
+    Args:
+        resize: pixels per side before the central crop; None means the image size.
+        mean: numbers in units after `scale`, one for all channels or one for each; or `training`:
+            computed from the training pictures.
+    """
+
+    resize: int | None = None
+    fit: Literal["short-side", "stretch"] = "short-side"
+    scale: float = 1 / 255
+    mean: tuple[float, ...] | Literal["training"] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    def __post_init__(self) -> None:
+        _check(self.scale > 0, "picture.scale", self.scale, "a number above 0")
+        _check(bool(self.std) and min(self.std) > 0, "picture.std", self.std, "numbers above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """What changes in a picture each time it is trained on.
+
+    Args:
+        crop: `none`; `random` takes any window of the net's size from the resized picture;
+            `resized` takes a random part and stretches it to the net's size.
+        area: smallest and largest share of the picture for `resized`; its sides' ratio lies between 3/4 and 4/3.
+        flip: mirror left and right half of the time.
+    """
+
+    crop: Literal["none", "random", "resized"] = "none"
+    area: tuple[float, ...] = (0.08, 1.0)
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        fits = len(self.area) == 2 and 0 < self.area[0] <= self.area[1] <= 1
+        _check(fits, "augment.area", self.area, "two shares from above 0 to 1, the smaller first")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """The update rule; `weight_decay` is added to the gradient (L2), as in the paper."""
+
+    rule: Literal["sgd", "adam"] = "sgd"
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.lr > 0, "optim.lr", self.lr, "a rate above 0")
+        _check(0 <= self.momentum < 1, "optim.momentum", self.momentum, "a number from 0 to below 1")
+        _check(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "a number of at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleConfig:
+    """How the rate changes.
+
+    Args:
+        rule: `constant`; `step` multiplies by `factor` after every `epochs` epochs; `plateau`
+            multiplies when the held-out loss has not improved for `epochs` epochs.
+        min_lr: `plateau` goes no lower.
+    """
+
+    rule: Literal["constant", "step", "plateau"] = "constant"
+    epochs: int = 30
+    factor: float = 0.1
+    min_lr: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check(self.epochs >= 1, "schedule.epochs", self.epochs, "at least 1")
+        _check(0 < self.factor <= 1, "schedule.factor", self.factor, "a factor from above 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """The loop.
+
+    Args:
+        log_steps: a line of the history for so many steps.
+        settle_batches: before an evaluation, batch normalisation's statistics are estimated anew
+            on so many training batches; 0 leaves the running averages as they are.
+    """
+
+    epochs: int = 10
+    batch_size: int = 128
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    log_steps: int = 20
+    settle_batches: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "log_steps"):
+            value = getattr(self, name)
+            _check(value >= 1, f"training.{name}", value, "at least 1")
+        _check(self.seed >= 0, "training.seed", self.seed, "a number of at least 0")
+        _check(self.settle_batches >= 0, "training.settle_batches", self.settle_batches, "at least 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that decides what a run computes."""
+
+    data: DataConfig
+    model: ModelConfig
+    picture: PictureConfig = field(default_factory=PictureConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    format: int = FORMAT

@@ -1,0 +1,29 @@
+"""Pictures: where they come from, how they are decoded, ordered, augmented and batched."""
+
+from .decode import PictureError, open_picture, read_pixels
+from .folder import check_damage, walk_pictures
+from .locate import cache_folder, places
+from .order import epoch_order
+from .pictures import DataSet, PictureSet
+from .sources import SOURCES, default_model, open_data, open_for_run
+from .views import centre_view, ten_views, training_view
+
+__all__ = [
+    "SOURCES",
+    "DataSet",
+    "PictureError",
+    "PictureSet",
+    "cache_folder",
+    "centre_view",
+    "check_damage",
+    "default_model",
+    "epoch_order",
+    "open_data",
+    "open_for_run",
+    "open_picture",
+    "places",
+    "read_pixels",
+    "ten_views",
+    "training_view",
+    "walk_pictures",
+]

@@ -1,0 +1,151 @@
+"""From a file or bytes to upright RGB pixels: the only place that opens pictures.
+
+Training, evaluation, prediction and the browser all come through here, so that a picture means the
+same everywhere. The content decides the format, never the file's name.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..errors import DataError
+from ..spec import PictureSpec
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM")
+MAX_PIXELS = 50_000_000
+"""A picture with more is refused from its header: 50 million pixels are 150 MB decoded."""
+
+_NOT_READ = (
+    (b"%!PS", "EPS"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "SVG or XML"),
+    (b"ftypheic", "HEIC"),
+    (b"ftypmif1", "HEIC"),
+    (b"ftypavif", "AVIF"),
+    (b"%PDF", "PDF"),
+)
+
+Pixels = NDArray[np.uint8]
+Source = str | os.PathLike[str] | bytes
+
+
+class PictureError(DataError):
+    """One picture that cannot be used.
+
+    Args:
+        reason: what is wrong with it, without its name.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason}.", "Mend or remove it." if name else "")
+        self.reason = reason
+
+
+def _recognise(head: bytes) -> str:
+    if not head:
+        return "is empty"
+    for mark, name in _NOT_READ:
+        if mark in head[:64].lower() or mark in head[:64]:
+            return f"is {name}, which is not read; save it as JPEG or PNG"
+    return "is not a picture (JPEG, PNG, WebP, BMP, TIFF, GIF or PPM are read)"
+
+
+def _sixteen_bit(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, or floating point, to 8 bits by scale, where Pillow would clip to white."""
+    values = np.asarray(image).astype(np.float64)
+    if image.mode == "F":
+        top = 1.0 if values.size and np.nanmax(values) <= 1.0 else 255.0
+    else:
+        top = 65535.0
+    scaled = np.nan_to_num(np.clip(values / top, 0.0, 1.0)) * 255.0
+    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """RGB of 8 bits: 16 bits scaled, alpha laid over white, palettes and CMYK resolved."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        image = _sixteen_bit(image)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        over = image.convert("RGBA")
+        white = Image.new("RGBA", over.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, over)
+    return image.convert("RGB")
+
+
+def open_picture(source: Source, name: str | None = None) -> Image.Image:
+    """The picture, upright (EXIF applied), RGB of 8 bits, alpha laid over white, the first frame of several.
+
+    Args:
+        source: a path, or the file's bytes.
+        name: what to call it in an error; the path by default.
+
+    Raises:
+        PictureError: it cannot be read, is no picture, is cut short, or has more than 50 million pixels.
+    """
+    called = name if name is not None else ("the picture" if isinstance(source, bytes) else os.fspath(source))
+    try:
+        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    except OSError as error:
+        raise PictureError(called, f"cannot be read: {error.strerror}") from error
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise PictureError(called, f"has {width} × {height} pixels, more than {MAX_PIXELS // 10**6} million")
+            return ImageOps.exif_transpose(_first_frame(image))
+    except UnidentifiedImageError as error:
+        raise PictureError(called, _recognise(content[:64])) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureError(called, f"has more than {MAX_PIXELS // 10**6} million pixels") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError) as error:
+        # Pillow raises all of these for damaged files, depending on the format.
+        reason = "is cut short" if "truncated" in str(error) else f"is damaged ({str(error) or type(error).__name__})"
+        raise PictureError(called, reason) from error
+
+
+def _first_frame(image: Image.Image) -> Image.Image:
+    """The decoded first frame as RGB, its EXIF kept for the turn that follows."""
+    image.load()
+    exif = image.getexif()
+    rgb = to_rgb(image)
+    rgb.info = {"exif": exif.tobytes()} if exif else {}
+    return rgb
+
+
+def fit(image: Image.Image, size: int, mode: str) -> Image.Image:
+    """The picture as a square of `size` pixels, bilinear with antialiasing.
+
+    A `short-side` fit crops the central square before resizing, so that a picture of 1 × 65000 costs no more than
+    any other. A square that is small already stays as it is: it is enlarged in the batch.
+
+    Args:
+        mode: `short-side` or `stretch`.
+    """
+    width, height = image.size
+    if width == height <= size:
+        return image
+    if mode == "stretch":
+        return image.resize((size, size), Image.Resampling.BILINEAR)
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    box = (left, top, left + side, top + side)
+    return image.resize((size, size), Image.Resampling.BILINEAR, box=box)
+
+
+def to_pixels(image: Image.Image) -> Pixels:
+    """`uint8[C, H, W]` of an RGB or grey picture."""
+    array = np.asarray(image)
+    return np.ascontiguousarray(array[None] if array.ndim == 2 else array.transpose(2, 0, 1))
+
+
+def read_pixels(source: Source, spec: PictureSpec, name: str | None = None) -> Pixels:
+    """`uint8[3, P, P]` of a file, fitted for a net; P is `spec.resize`, or less for small square pictures."""
+    return to_pixels(fit(open_picture(source, name), spec.resize, spec.fit))

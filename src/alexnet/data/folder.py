@@ -1,0 +1,212 @@
+"""A folder of class folders, with train/ and val/ or test/ inside, or without."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, StorageError
+from .pack import Progress, pack_files
+from .pictures import Damaged, DataSet, PictureSet, hold_out
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jfif")
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+HOLDOUT_SHARE = 0.2
+"""The share of each class that is held out where a folder has no val/ and no test/."""
+MAX_DAMAGED_SHARE = 0.01
+
+
+@dataclass
+class _Found:
+    """What a walk through a folder met."""
+
+    pictures: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+
+
+def is_picture_name(name: str) -> bool:
+    """True for the endings that pictures have; the content is looked at later."""
+    return name.lower().endswith(ENDINGS)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
+
+
+def walk_pictures(folder: Path, below: Path | None = None) -> _Found:
+    """All files below a folder, sorted, as paths below `below`; each real folder once, whatever links point where.
+
+    Only regular files count as pictures: a pipe or a device is never opened.
+    """
+    found = _Found()
+    seen: set[str] = set()
+    base = below or folder
+
+    def visit(path: Path) -> None:
+        real = os.path.realpath(path)
+        if real in seen:
+            return
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+        for entry in entries:
+            name = os.path.relpath(entry.path, base)
+            if _is_hidden(entry.name):
+                found.hidden.append(name)
+            elif entry.is_dir():
+                visit(Path(entry.path))
+            elif is_picture_name(entry.name) and entry.is_file():
+                found.pictures.append(name)
+            else:
+                found.others.append(name)
+
+    visit(folder)
+    return found
+
+
+def _subfolders(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not _is_hidden(entry.name))
+
+
+def _split_folders(folder: Path) -> dict[str, Path]:
+    """The train, val and test folders; empty where the folder holds class folders."""
+    names = {name.lower(): name for name in _subfolders(folder)}
+    found = {
+        split: folder / names[spelling]
+        for split, spellings in SPLIT_FOLDERS.items()
+        for spelling in spellings
+        if spelling in names
+    }
+    return found if "train" in found and any(_subfolders(path) for path in found.values()) else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listing:
+    """The files of one split by class, as paths below the data set's folder."""
+
+    paths: list[str]
+    labels: list[int]
+
+
+def _list_split(root: Path, folder: Path, classes: list[str], found: _Found) -> _Listing:
+    paths: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        inside = walk_pictures(folder / name, root)
+        found.others += inside.others
+        found.hidden += inside.hidden
+        if not inside.pictures:
+            raise DataError(f"The class folder {folder / name} holds no pictures.", "Add some, or remove the folder.")
+        paths += inside.pictures
+        labels += [label] * len(inside.pictures)
+    return _Listing(paths=paths, labels=labels)
+
+
+def _class_names(folders: dict[str, Path]) -> list[str]:
+    classes = _subfolders(folders["train"])
+    for split, path in folders.items():
+        other = _subfolders(path)
+        if other != classes:
+            differing = sorted(set(other) ^ set(classes))
+            raise DataError(
+                f"{path} and {folders['train']} hold different classes: {', '.join(differing)}.",
+                f"Give {split}/ and train/ the same class folders.",
+            )
+    return classes
+
+
+def _explain_missing(folder: Path) -> DataError:
+    found = walk_pictures(folder)
+    if found.pictures:
+        return DataError(
+            f"{folder} holds {len(found.pictures)} pictures and no class folders.",
+            "Put the pictures of each class into a folder of its own: FOLDER/cats/…, FOLDER/dogs/….",
+        )
+    return DataError(
+        f"{folder} holds no pictures ({', '.join(ENDINGS[:5])} …).",
+        "Put the pictures of each class into a folder of its own: FOLDER/cats/…, FOLDER/dogs/….",
+    )
+
+
+def _notes(found: _Found) -> Iterator[str]:
+    if found.others:
+        shown = ", ".join(found.others[:5]) + (" …" if len(found.others) > 5 else "")
+        yield f"{len(found.others)} files that are no pictures by name were left out: {shown}"
+    if found.hidden:
+        shown = ", ".join(found.hidden[:5]) + (" …" if len(found.hidden) > 5 else "")
+        yield f"{len(found.hidden)} hidden files or folders were left out: {shown}"
+
+
+def _pack_split(
+    root: Path, listing: _Listing, size: int, mode: str, progress: Progress | None
+) -> tuple[PictureSet, tuple[Damaged, ...]]:
+    try:
+        packed = pack_files(root, listing.paths, size, mode, progress)
+    except StorageError as error:
+        error.hint = error.hint or "Set ALEXNET_CACHE to a folder that can be written."
+        raise
+    pictures = PictureSet(
+        pixels=packed.pixels,
+        rows=np.arange(len(packed.kept)),
+        labels=np.array(listing.labels, np.int64)[packed.kept],
+        names=[listing.paths[i] for i in packed.kept],
+    )
+    return pictures, packed.damaged
+
+
+def check_damage(damaged: tuple[Damaged, ...], count: int) -> None:
+    """Refuses to train where more than one file in a hundred is damaged.
+
+    Raises:
+        DataError: too many are; names the first ones.
+    """
+    if len(damaged) > MAX_DAMAGED_SHARE * count:
+        first = "; ".join(f"{item.path} {item.reason}" for item in damaged[:3])
+        raise DataError(
+            f"{len(damaged)} of {count} pictures are damaged, more than {MAX_DAMAGED_SHARE:.0%}: {first}.",
+            "Mend or remove them; `alexnet data FOLDER` names them all.",
+        )
+
+
+def open_folder(
+    path: Path, *, size: int, mode: str, seed: int, progress: Progress | None = None
+) -> DataSet:
+    """The data set in a folder, decoded into the packed cache.
+
+    Args:
+        size, mode: the square that pictures are fitted to (`decode.fit`).
+        seed: decides the split where the folder has none.
+
+    Raises:
+        DataError: no class folders, an empty one, or splits with different classes.
+    """
+    folders = _split_folders(path)
+    classes = _class_names(folders) if folders else _subfolders(path)
+    if not classes or not any(walk_pictures(path / name).pictures for name in _subfolders(path)):
+        raise _explain_missing(path)
+    found = _Found()
+    splits: dict[str, PictureSet] = {}
+    damaged: tuple[Damaged, ...] = ()
+    for split, folder in (folders or {"train": path}).items():
+        listing = _list_split(path, folder, classes, found)
+        splits[split], bad = _pack_split(path, listing, size, mode, progress)
+        damaged += bad
+    notes = list(_notes(found))
+    if set(splits) == {"train"}:
+        splits["train"], splits["val"] = hold_out(splits["train"], HOLDOUT_SHARE, "random", seed)
+        notes.append(f"No val/ or test/ folder: {HOLDOUT_SHARE:.0%} of each class are held out, by seed {seed}.")
+    return DataSet(
+        name=str(path), classes=tuple(classes), splits=splits, damaged=damaged, notes=tuple(notes), files=True
+    )

@@ -1,0 +1,59 @@
+"""Where and in what precision to compute."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """A device and a precision: `fp32`, or `bf16` with weights kept in float32."""
+
+    device: torch.device
+    precision: str
+
+    def autocast(self) -> contextlib.AbstractContextManager[None]:
+        """The context in which a forward pass runs."""
+        if self.precision == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)  # type: ignore[return-value]
+
+
+def has_fast_bf16(device: torch.device) -> bool:
+    """True where bf16 matrix products are faster than float32: AVX-512 bf16 or AMX, or a GPU since Ampere."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    flags = Path("/proc/cpuinfo")
+    if not flags.exists():
+        return False
+    text = flags.read_text(encoding="ascii", errors="replace")
+    return "avx512_bf16" in text or "amx_bf16" in text
+
+
+def choose_machine(device: str, precision: str) -> Machine:
+    """The device and precision that `auto` or a person's choice stands for.
+
+    Raises:
+        ConfigError: `cuda` is asked for and torch sees no GPU.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("torch sees no GPU here.", "Use --device cpu, or run `alexnet doctor`.")
+    chosen = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
+    if precision == "auto":
+        precision = "bf16" if has_fast_bf16(chosen) else "fp32"
+    return Machine(device=chosen, precision=precision)
+
+
+def logits_of(net: nn.Module, pictures: Tensor, machine: Machine) -> Tensor:
+    """`float32[B, K]`: the net's answers to `float32[B, C, S, S]`, computed in the machine's precision."""
+    with machine.autocast():
+        answer = net(pictures.contiguous(memory_format=torch.channels_last))
+    assert isinstance(answer, Tensor)
+    return answer.float()

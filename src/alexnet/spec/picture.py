@@ -1,0 +1,53 @@
+"""How a picture becomes what a net sees: the preprocessing that travels with the weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureSpec:
+    """The deterministic way from a decoded picture to a net's input.
+
+    Resize to `resize` × `resize` pixels (bilinear, antialiased), keep the central `size` × `size`,
+    then (value * scale - mean) / std for each channel.
+
+    Args:
+        channels: 3 for RGB, 1 for grey (ITU-R 601 luminance).
+        size: pixels per side that the net sees.
+        resize: pixels per side before the crop, at least `size`.
+        fit: `short-side` takes the largest central square; `stretch` squeezes the whole picture
+            into the square.
+        scale: factor from grey levels 0..255; 1/255 gives values from 0 to 1.
+        mean, std: one number per channel, in units after `scale`.
+
+    Raises:
+        ConfigError: the sizes or the number of means do not fit together.
+    """
+
+    channels: int
+    size: int
+    resize: int
+    fit: Literal["short-side", "stretch"]
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.channels not in (1, 3):
+            raise ConfigError(f"Pictures have 1 or 3 channels, not {self.channels}.", "Set model.channels to 1 or 3.")
+        if not 1 <= self.size <= self.resize:
+            raise ConfigError(
+                f"A net that sees {self.size} pixels cannot be fed from pictures resized to {self.resize}.",
+                "Set picture.resize to at least the image size.",
+            )
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ConfigError(
+                f"{self.channels} channels need as many means and deviations;"
+                f" got {len(self.mean)} and {len(self.std)}."
+            )
+        if min(self.std) <= 0 or self.scale <= 0:
+            raise ConfigError("A picture's scale and deviations must be above 0.")

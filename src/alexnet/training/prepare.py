@@ -1,0 +1,166 @@
+"""From settings to a job that is ready to train: data, preprocessing, net, optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..config import RunConfig, to_plain
+from ..data import DataSet, PictureSet, check_damage, open_for_run
+from ..errors import ConfigError
+from ..model import create, choose_machine
+from ..runs import RunFolder, describe_origin, make_folder, write_csv, write_json
+from ..spec import PictureSpec, find_variant
+from ..weights import Card
+from .loop import Job, fingerprint
+from .optimiser import make_optimiser
+from .reporting import Reporter
+from .state import State
+
+MEAN_BATCH = 1024
+
+
+def resolve_sizes(config: RunConfig) -> tuple[int, int]:
+    """(pixels that the net sees, pixels that pictures are resized to before the crop).
+
+    Where a person asks for another image size than the recipe's, the margin around the crop keeps its share.
+    """
+    own = find_variant(config.model.name).image_size
+    size = config.model.image_size or own
+    resize = config.picture.resize
+    if resize is None:
+        return size, size
+    return size, resize if size == own else max(round(resize * size / own), size)
+
+
+def training_mean(pictures: PictureSet, channels: int, scale: float) -> tuple[float, ...]:
+    """The mean of every training pixel, per channel, in units after `scale`: integer sums, divided once."""
+    total = np.zeros(pictures.pixels.shape[1], np.int64)
+    count = 0
+    for start in range(0, len(pictures), MEAN_BATCH):
+        pixels, _ = pictures.batch(np.arange(start, min(start + MEAN_BATCH, len(pictures))))
+        total += pixels.sum(axis=(0, 2, 3), dtype=np.int64)
+        count += pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
+    means = total / count * scale
+    if len(means) == channels:
+        return tuple(float(mean) for mean in means)
+    if channels == 3:
+        return (float(means[0]),) * 3
+    return (float(means @ np.array([19595, 38470, 7471]) / 65536),)
+
+
+def _spread(values: tuple[float, ...], channels: int, name: str) -> tuple[float, ...]:
+    """One number for each channel, from one for all or one for each; three become their mean for grey."""
+    if len(values) == channels:
+        return values
+    if len(values) == 1:
+        return values * channels
+    if channels == 1:
+        return (sum(values) / len(values),)
+    raise ConfigError(f"picture.{name} has {len(values)} numbers for {channels} channels.", "Give one, or one for each.")
+
+
+def _picture_spec(config: RunConfig, data: DataSet, channels: int, size: int, resize: int) -> PictureSpec:
+    chosen = config.picture
+    if chosen.mean == "training":
+        mean = training_mean(data.splits["train"], channels, chosen.scale)
+    else:
+        mean = _spread(chosen.mean, channels, "mean")
+    return PictureSpec(
+        channels=channels,
+        size=size,
+        resize=resize,
+        fit=chosen.fit,
+        scale=chosen.scale,
+        mean=mean,
+        std=_spread(chosen.std, channels, "std"),
+    )
+
+
+def write_facts(folder: RunFolder, config: RunConfig, data: DataSet) -> None:
+    """The files that say what a run is: settings, origin, classes, split."""
+    make_folder(folder.checkpoints)
+    write_json(folder.config, to_plain(config))
+    write_json(folder.origin, describe_origin())
+    write_json(folder.classes, list(data.classes))
+    rows = (
+        (name, split, data.classes[label])
+        for split, pictures in data.splits.items()
+        for name, label in zip(pictures.names, pictures.labels, strict=True)
+    )
+    if data.files:
+        write_csv(folder.split, ("path", "split", "class"), rows)
+    else:
+        counts = [(split, len(pictures)) for split, pictures in data.splits.items()]
+        write_csv(folder.split, ("split", "pictures"), counts)
+
+
+def open_pictures(config: RunConfig, reporter: Reporter) -> DataSet:
+    """The run's data, with what a person should know about it said.
+
+    Raises:
+        DataError: it cannot be had, or more than one file in a hundred is damaged.
+    """
+    _, resize = resolve_sizes(config)
+    data = open_for_run(config, resize, reporter.decoding)
+    total = sum(len(pictures) for pictures in data.splits.values()) + len(data.damaged)
+    check_damage(data.damaged, total)
+    for item in data.damaged:
+        reporter.note(f"Left out: {item.path} {item.reason}.")
+    for note in data.notes:
+        reporter.note(note)
+    data.split("val", "test")
+    return data
+
+
+def describe_settings(config: RunConfig, data: DataSet, job: Job) -> str:
+    """One line on what is about to be trained."""
+    spec, machine = job.net.spec, job.machine
+    parameters = sum(parameter.numel() for parameter in job.net.parameters())
+    splits = " + ".join(f"{len(pictures):,} {split}" for split, pictures in data.splits.items())
+    optim = config.optim
+    return (
+        f"{spec.name} ({parameters / 1e6:.2f} M trainable parameters) on {data.name}: {splits} pictures,"
+        f" {len(data.classes)} classes, {spec.channels} × {spec.image_size} × {spec.image_size};"
+        f" {optim.rule} {optim.lr:g}, batch {config.training.batch_size}, {machine.device.type}, {machine.precision}"
+    )
+
+
+def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Reporter) -> Job:
+    """Everything that a training needs, with the settings that depend on the data filled in.
+
+    Raises:
+        ConfigError: the net cannot take pictures of this size or these channels.
+    """
+    size, resize = resolve_sizes(config)
+    channels = config.model.channels or data.channels
+    picture = _picture_spec(config, data, channels, size, resize)
+    config = replace(config, model=replace(config.model, channels=channels, image_size=size))
+    training = config.training
+    machine = choose_machine(training.device, training.precision)
+    torch.manual_seed(training.seed)
+    net = create(
+        config.model.name, classes=len(data.classes), channels=channels, image_size=size, seed=training.seed
+    )
+    net = net.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    origin: dict[str, Any] = {"run": folder.path.name, "data": data.name, **_versions()}
+    return Job(
+        config=config,
+        data=data,
+        picture=picture,
+        net=net,
+        optimiser=make_optimiser(net, config.optim),
+        machine=machine,
+        folder=folder,
+        state=State(data=fingerprint(data.splits["train"])),
+        reporter=reporter,
+        card=Card(variant=config.model.name, picture=picture, classes=data.classes, origin=origin),
+    )
+
+
+def _versions() -> dict[str, str]:
+    libraries = describe_origin()["libraries"]
+    return {name: str(libraries[name]) for name in ("alexnet", "torch")}

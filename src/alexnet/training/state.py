@@ -1,0 +1,186 @@
+"""Where a training stands: what is counted, and the checkpoints that hold everything needed to go on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ..config.strict import read
+from ..errors import AlexNetError, WeightsError
+from ..runs import RunFolder, make_folder, replace_file, storage_errors
+from ..weights import read_tensors, write_tensors
+
+
+@dataclass
+class Sums:
+    """Sums over training pictures since the last line of the history."""
+
+    n: int = 0
+    loss: float = 0.0
+    top1: int = 0
+    top5: int = 0
+    seconds: float = 0.0
+
+    def rates(self) -> dict[str, float]:
+        """Mean loss, top-1 and top-5 as fractions, and pictures per second."""
+        n = max(self.n, 1)
+        return {
+            "loss": self.loss / n,
+            "top1": self.top1 / n,
+            "top5": self.top5 / n,
+            "images_per_s": self.n / max(self.seconds, 1e-9),
+        }
+
+
+@dataclass
+class State:
+    """How far a training is.
+
+    Args:
+        epoch: finished epochs.
+        position: batches done of the epoch under way.
+        step: updates in all.
+        window, whole: sums since the last history line, and since the epoch began.
+        held_out_losses: one for each finished epoch.
+        best_epoch, best_top1, best_loss: of the weights in `best`; epochs count from 1, 0 means none yet.
+        seconds: training and evaluation so far.
+        lines: of the history; a resumed run drops what was logged after its checkpoint.
+        data: the digest of the training pictures' names and labels.
+    """
+
+    epoch: int = 0
+    position: int = 0
+    step: int = 0
+    window: Sums = field(default_factory=Sums)
+    whole: Sums = field(default_factory=Sums)
+    held_out_losses: tuple[float, ...] = ()
+    best_epoch: int = 0
+    best_top1: float = -1.0
+    best_loss: float = 0.0
+    seconds: float = 0.0
+    lines: int = 0
+    data: str = ""
+
+    def is_better(self, top1: float, loss: float) -> bool:
+        """True for a higher top-1, or the same with a lower loss."""
+        return self.best_epoch == 0 or (top1, -loss) > (self.best_top1, -self.best_loss)
+
+
+def to_arrays(state: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
+    """A state dict as NumPy arrays, contiguous."""
+    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
+
+
+def _optimiser_arrays(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
+    """The optimiser's tensors as «parameter/entry»."""
+    arrays = {}
+    for name, parameter in net.named_parameters():
+        for entry, value in optimiser.state.get(parameter, {}).items():
+            if value is not None:
+                arrays[f"{name}/{entry}"] = torch.as_tensor(value).detach().cpu().contiguous().numpy()
+    return arrays
+
+
+def _generators() -> dict[str, torch.Tensor]:
+    found = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        found["cuda"] = torch.cuda.get_rng_state()
+    return found
+
+
+def save_checkpoint(folder: RunFolder, net: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> None:
+    """Writes `checkpoints/last.safetensors`; the one before it becomes `previous` after the new one is read back.
+
+    Raises:
+        StorageError: it cannot be written; the earlier ones stay as they are.
+    """
+    last = make_folder(folder.checkpoints) / "last.safetensors"
+    fresh = last.with_name("fresh.safetensors")
+    tensors = {f"net/{name}": array for name, array in to_arrays(net.state_dict()).items()}
+    tensors |= {f"optimiser/{name}": array for name, array in _optimiser_arrays(net, optimiser).items()}
+    tensors |= {f"generator/{name}": value.numpy() for name, value in _generators().items()}
+    write_tensors(fresh, tensors, asdict(state))
+    read_tensors(fresh)
+    if last.exists():
+        replace_file(last, last.with_name("previous.safetensors"))
+    replace_file(fresh, last)
+
+
+def _strip(tensors: dict[str, NDArray[Any]], branch: str) -> dict[str, torch.Tensor]:
+    return {
+        name.removeprefix(branch): torch.from_numpy(np.array(array))
+        for name, array in tensors.items()
+        if name.startswith(branch)
+    }
+
+
+def _restore_optimiser(net: nn.Module, optimiser: torch.optim.Optimizer, stored: dict[str, torch.Tensor]) -> None:
+    for name, parameter in net.named_parameters():
+        entries = {key.rpartition("/")[2]: value for key, value in stored.items() if key.rpartition("/")[0] == name}
+        if entries:
+            optimiser.state[parameter] = {
+                entry: value.to(parameter.device).contiguous(memory_format=torch.preserve_format)
+                for entry, value in entries.items()
+            }
+
+
+def load_checkpoint(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> State:
+    """Restores weights, optimiser and generators from one file.
+
+    Raises:
+        WeightsError: it is missing, damaged, or of another net.
+    """
+    tensors, card = read_tensors(path)
+    try:
+        state = read(State, card)
+        net.load_state_dict(_strip(tensors, "net/"), strict=True)
+    except (AlexNetError, RuntimeError) as error:
+        raise WeightsError(f"{path} does not belong to this run: {error}") from error
+    _restore_optimiser(net, optimiser, _strip(tensors, "optimiser/"))
+    generators = _strip(tensors, "generator/")
+    torch.set_rng_state(generators["cpu"])
+    if "cuda" in generators and torch.cuda.is_available():
+        torch.cuda.set_rng_state(generators["cuda"])
+    return state
+
+
+def load_newest(
+    folder: RunFolder, net: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[State, tuple[str, ...]]:
+    """The newest checkpoint that verifies, and why newer ones were passed over.
+
+    Raises:
+        WeightsError: none can be read.
+    """
+    skipped: list[str] = []
+    for name in ("last.safetensors", "previous.safetensors"):
+        path = folder.checkpoints / name
+        if not path.exists():
+            continue
+        try:
+            return load_checkpoint(path, net, optimiser), tuple(skipped)
+        except WeightsError as error:
+            skipped.append(error.message)
+    raise WeightsError(
+        f"{folder.path} has no checkpoint to go on from. {' '.join(skipped)}".strip(), "Train anew without --resume."
+    )
+
+
+def keep_best(folder: RunFolder) -> None:
+    """Makes `model.safetensors` the same file as `checkpoints/best.safetensors`."""
+    best = folder.checkpoints / "best.safetensors"
+    temporary = folder.weights.with_name(f".model.{os.getpid()}.tmp")
+    with storage_errors(folder.weights, best.stat().st_size):
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(best, temporary)
+        except OSError:  # the file system has no hard links
+            temporary.write_bytes(best.read_bytes())
+    replace_file(temporary, folder.weights)

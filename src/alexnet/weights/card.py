@@ -1,0 +1,95 @@
+"""What travels with weights: the variant, the preprocessing, the class names, the origin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config.strict import read
+from ..errors import AlexNetError, WeightsError
+from ..spec import NetworkSpec, PictureSpec, find_variant
+from .tensors import read_tensors, write_tensors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """Everything that turns tensors into a classifier.
+
+    Args:
+        variant: the net's name.
+        picture: the preprocessing.
+        classes: the name of each class, by index.
+        origin: where the weights come from: run, data, versions.
+        licence: of the weights, where it is known.
+    """
+
+    variant: str
+    picture: PictureSpec
+    classes: tuple[str, ...]
+    origin: dict[str, str] = field(default_factory=dict)
+    licence: str = ""
+
+    def network(self) -> NetworkSpec:
+        """The net that the tensors belong to."""
+        return find_variant(self.variant).resized(
+            classes=len(self.classes), channels=self.picture.channels, image_size=self.picture.size
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Tensors with their card; the names are those of the module's state dict."""
+
+    tensors: dict[str, NDArray[Any]]
+    card: Card
+
+
+def write_weights(path: Path, tensors: Mapping[str, NDArray[Any]], card: Card) -> None:
+    """Writes a weights file, whole or not at all.
+
+    Raises:
+        WeightsError: a tensor holds a value that is not finite.
+        StorageError: the disk is full, read-only or failing.
+    """
+    for name, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise WeightsError(f"«{name}» holds values that are not finite; {path} was not written.")
+    write_tensors(path, tensors, asdict(card))
+
+
+def find_weights(path: Path) -> Path:
+    """The weights file that a person means by a run folder or a file.
+
+    Raises:
+        WeightsError: there is none.
+    """
+    if path.is_dir():
+        file = path / "model.safetensors"
+        if not file.exists():
+            why = "the training has not finished an epoch" if (path / "config.json").exists() else "it is no run folder"
+            raise WeightsError(f"{path} holds no model.safetensors: {why}.", "Name a run folder, as `train` printed it.")
+        return file
+    if not path.exists():
+        raise WeightsError(f"There is no run folder or weights file {path}.", "Runs lie under runs/; `ls runs` lists them.")
+    return path
+
+
+def read_weights(path: Path) -> Weights:
+    """The weights of a run folder or of a file, every tensor verified.
+
+    Raises:
+        WeightsError: nothing is there, it is damaged, or its card cannot be used.
+    """
+    file = find_weights(path)
+    tensors, plain = read_tensors(file)
+    try:
+        card = read(Card, plain)
+        card.network()
+    except AlexNetError as error:
+        raise WeightsError(f"The card of {file} cannot be used: {error.message}", error.hint) from error
+    return Weights(tensors=tensors, card=card)

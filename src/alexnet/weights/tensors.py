@@ -1,0 +1,108 @@
+"""Tensors to a safetensors file and back, with a digest of each tensor and of the header.
+
+safetensors itself accepts flipped bits; here a file that is not, bit for bit, what was written is refused by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from ..errors import WeightsError
+from ..runs import write_bytes
+
+FORMAT = 1
+_BLANK = "0" * 64
+_KEY = "alexnet"
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def digest(array: NDArray[Any]) -> str:
+    """SHA-256 of an array's type, shape and bytes."""
+    whole = np.ascontiguousarray(array)
+    head = f"{whole.dtype.str}{whole.shape}".encode()
+    return hashlib.sha256(head + whole.tobytes()).hexdigest()
+
+
+def _header(content: bytes | bytearray) -> bytes:
+    (length,) = struct.unpack("<Q", content[:8])
+    return bytes(content[: 8 + length])
+
+
+def serialise(tensors: Arrays, card: Mapping[str, Any]) -> bytes:
+    """A safetensors file's content: the tensors, and in its header the card and the digests."""
+    whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    facts = {
+        "format": FORMAT,
+        "header": _BLANK,
+        "digests": {name: digest(array) for name, array in whole.items()},
+        "card": dict(card),
+    }
+    content = bytearray(safetensors.numpy.save(whole, metadata={_KEY: json.dumps(facts, allow_nan=False)}))
+    header = _header(content)
+    at = header.index(_BLANK.encode())
+    content[at : at + 64] = hashlib.sha256(header).hexdigest().encode()
+    return bytes(content)
+
+
+def write_tensors(path: Path, tensors: Arrays, card: Mapping[str, Any]) -> None:
+    """Writes a file of tensors with its card, whole or not at all.
+
+    Raises:
+        StorageError: the disk is full, read-only or failing.
+    """
+    write_bytes(path, serialise(tensors, card))
+
+
+def _facts(content: bytes, path: Path) -> dict[str, Any]:
+    if len(content) < 8 or len(content) < 8 + struct.unpack("<Q", content[:8])[0]:
+        raise WeightsError(f"{path} is cut short.", "Take another copy of it.")
+    header = _header(content)
+    try:
+        metadata = json.loads(header[8:]).get("__metadata__", {})
+        facts = json.loads(metadata[_KEY])
+        stored = str(facts["header"])
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise WeightsError(
+            f"{path} has no card of this program.", "Import foreign weights first: alexnet weights import."
+        ) from error
+    if facts.get("format") != FORMAT:
+        raise WeightsError(f"{path} has format {facts.get('format')}; this version reads format {FORMAT}.")
+    blank = header.replace(stored.encode(), _BLANK.encode(), 1)
+    if hashlib.sha256(blank).hexdigest() != stored:
+        raise WeightsError(f"{path} is damaged: its header does not match its digest.", "Take another copy of it.")
+    assert isinstance(facts, dict)
+    return facts
+
+
+def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """The tensors and the card of a file, each tensor verified by its digest.
+
+    Raises:
+        WeightsError: the file is missing, cut short, damaged (names the tensor), or not ours.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    facts = _facts(content, path)
+    try:
+        tensors: dict[str, NDArray[Any]] = safetensors.numpy.load(content)
+    except safetensors.SafetensorError as error:
+        raise WeightsError(f"{path} is damaged: {error}.", "Take another copy of it.") from error
+    if tensors.keys() != facts["digests"].keys():
+        raise WeightsError(f"{path} is damaged: its tensors are not those of its card.", "Take another copy of it.")
+    for name, array in tensors.items():
+        if digest(array) != facts["digests"][name]:
+            raise WeightsError(f"{path} is damaged: «{name}» does not match its digest.", "Take another copy of it.")
+    return tensors, facts["card"]
