@@ -9,7 +9,7 @@ from typing import Any
 
 from .config import make_config
 from .data import default_model
-from .training import Reporter, Run, Silent, train_new, train_on
+from .training import Reporter, Run, train_new, train_on
 
 
 def train(

@@ -18,7 +18,9 @@ from rich.progress import (
 )
 from rich.table import Table
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Facts for machines on standard output, nothing else.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Facts for machines on standard output, nothing else."
+)
 
 
 def err() -> Console:

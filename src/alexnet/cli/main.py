@@ -57,7 +57,9 @@ def _print_version(ctx: click.Context, parameter: click.Parameter, value: bool) 
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="The version.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="The version."
+)
 def group() -> None:
     """Every AlexNet, exactly: train, evaluate and use them on your own pictures.
 

@@ -67,7 +67,9 @@ def _print_result(run: Run, as_json: bool) -> None:
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="bf16 keeps the weights in float32.")
 @click.option("--root", help="Where to look first for the files of a known data set.")
-@click.option("--set", "pairs", multiple=True, metavar="PATH=VALUE", help="Any setting of config.json; may be repeated.")
+@click.option(
+    "--set", "pairs", multiple=True, metavar="PATH=VALUE", help="Any setting of config.json; may be repeated."
+)
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings from a .json or .toml file.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="The run folder. By default runs/DATA-MODEL-N.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted, or for more --epochs.")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError
-from ..spec import find_variant
+from ..spec import compute, find_variant
 from .recipes import RECIPES
 from .strict import read, to_plain
 from .tree import FORMAT, RunConfig
@@ -81,7 +81,7 @@ def make_config(
         settings: (path, value) pairs such as ("optim.lr", 0.02); later ones win.
 
     Raises:
-        ConfigError: an unknown model or setting, or a value that does not fit.
+        ConfigError: an unknown model or setting, a value that does not fit, or an image size that the net cannot see.
     """
     tree = to_plain(RECIPES[find_variant(model).name])
     tree["data"]["name"] = data
@@ -94,7 +94,9 @@ def make_config(
                 tree[branch] = values
     for path, value in dict(settings).items():
         _place(tree, path, value)
-    return read_config(tree)
+    config = read_config(tree)
+    compute(find_variant(config.model.name).resized(image_size=config.model.image_size))
+    return config
 
 
 def read_config(tree: Mapping[str, Any]) -> RunConfig:

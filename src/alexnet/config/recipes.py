@@ -36,7 +36,7 @@ def _imagenet(name: str, *, batch_size: int, weight_decay: float, schedule: Sche
 
 
 def _cifar(name: str) -> RunConfig:
-    """The `.cfg` files' rate and momentum, whole 32 × 32 pictures minus the mean; their header states no number of epochs."""
+    """The `.cfg` files' rate and momentum, whole pictures minus the mean; the number of epochs is ours."""
     return RunConfig(
         data=DataConfig(name=""),
         model=ModelConfig(name=name),

@@ -15,7 +15,11 @@ T = TypeVar("T")
 def to_plain(tree: Any) -> dict[str, Any]:
     """The tree as dictionaries, lists, numbers and text, ready for JSON."""
     return {
-        field.name: to_plain(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        field.name: to_plain(value)
+        if dataclasses.is_dataclass(value)
+        else list(value)
+        if isinstance(value, tuple)
+        else value
         for field in dataclasses.fields(tree)
         for value in [getattr(tree, field.name)]
     }

@@ -1,7 +1,7 @@
 """Pictures: where they come from, how they are decoded, ordered, augmented and batched."""
 
-from .decode import PictureError, open_picture, read_pixels
-from .folder import check_damage, walk_pictures
+from .decode import PictureError, open_picture, read_pixels, to_pixels
+from .folder import walk_pictures
 from .locate import cache_folder, places
 from .order import epoch_order
 from .pictures import DataSet, PictureSet
@@ -15,7 +15,6 @@ __all__ = [
     "PictureSet",
     "cache_folder",
     "centre_view",
-    "check_damage",
     "default_model",
     "epoch_order",
     "open_data",
@@ -24,6 +23,7 @@ __all__ = [
     "places",
     "read_pixels",
     "ten_views",
+    "to_pixels",
     "training_view",
     "walk_pictures",
 ]

@@ -61,10 +61,9 @@ def _recognise(head: bytes) -> str:
 def _sixteen_bit(image: Image.Image) -> Image.Image:
     """Grey of 16 bits, or floating point, to 8 bits by scale, where Pillow would clip to white."""
     values = np.asarray(image).astype(np.float64)
+    top = 65535.0
     if image.mode == "F":
-        top = 1.0 if values.size and np.nanmax(values) <= 1.0 else 255.0
-    else:
-        top = 65535.0
+        top = 1.0 if np.nanmax(values, initial=0.0) <= 1.0 else 255.0
     scaled = np.nan_to_num(np.clip(values / top, 0.0, 1.0)) * 255.0
     return Image.fromarray(np.rint(scaled).astype(np.uint8))
 
@@ -105,7 +104,17 @@ def open_picture(source: Source, name: str | None = None) -> Image.Image:
         raise PictureError(called, _recognise(content[:64])) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(called, f"has more than {MAX_PIXELS // 10**6} million pixels") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        struct.error,
+        zlib.error,
+        IndexError,
+        KeyError,
+        TypeError,
+    ) as error:
         # Pillow raises all of these for damaged files, depending on the format.
         reason = "is cut short" if "truncated" in str(error) else f"is damaged ({str(error) or type(error).__name__})"
         raise PictureError(called, reason) from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,13 +180,14 @@ def check_damage(damaged: tuple[Damaged, ...], count: int) -> None:
 
 
 def open_folder(
-    path: Path, *, size: int, mode: str, seed: int, progress: Progress | None = None
+    path: Path, *, size: int, mode: str, seed: int, divide: bool = True, progress: Progress | None = None
 ) -> DataSet:
     """The data set in a folder, decoded into the packed cache.
 
     Args:
         size, mode: the square that pictures are fitted to (`decode.fit`).
         seed: decides the split where the folder has none.
+        divide: False leaves all pictures of such a folder together, as `train`.
 
     Raises:
         DataError: no class folders, an empty one, or splits with different classes.
@@ -204,7 +204,7 @@ def open_folder(
         splits[split], bad = _pack_split(path, listing, size, mode, progress)
         damaged += bad
     notes = list(_notes(found))
-    if set(splits) == {"train"}:
+    if divide and set(splits) == {"train"} and np.bincount(splits["train"].labels).max(initial=0) > 1:
         splits["train"], splits["val"] = hold_out(splits["train"], HOLDOUT_SHARE, "random", seed)
         notes.append(f"No val/ or test/ folder: {HOLDOUT_SHARE:.0%} of each class are held out, by seed {seed}.")
     return DataSet(

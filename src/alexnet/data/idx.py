@@ -120,5 +120,7 @@ def open_sample(name: str, root: str | None) -> DataSet:
             "t10k-labels-idx1-ubyte",
         )
     ]
-    note = "The first 600 + 100 pictures of each class of Fashion-MNIST (Zalando Research, MIT licence), classes in turn."
+    note = (
+        "The first 600 + 100 pictures of each class of Fashion-MNIST (Zalando Research, MIT licence), classes in turn."
+    )
     return read_pairs("sample", FASHION_CLASSES, paths, (note,))

@@ -28,7 +28,7 @@ class RemoteFile:
 
 
 def cache_folder() -> Path:
-    """Where downloads and packed pictures are kept: `ALEXNET_CACHE`, or `XDG_CACHE_HOME/alexnet`, or `~/.cache/alexnet`."""
+    """Where downloads and packs are kept: `ALEXNET_CACHE`, or `XDG_CACHE_HOME/alexnet`, or `~/.cache/alexnet`."""
     chosen = os.environ.get("ALEXNET_CACHE")
     if chosen:
         return Path(chosen)

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import StorageError
-from ..runs import make_folder, storage_errors, write_json
+from ..runs import make_folder, new_file, write_json
 from .decode import PictureError, fit, open_picture, to_pixels
 from .locate import cache_folder
 from .pictures import Bytes, Damaged
@@ -90,20 +90,12 @@ def _write_block(
 
 def _pack(root: Path, paths: Sequence[str], size: int, mode: str, target: Path, progress: Progress | None) -> None:
     """Writes `target`.bin and then `target`.json, each whole or not at all."""
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    with storage_errors(target, len(paths) * 3 * size * size):
-        try:
-            for side in (0, size):
-                with open(temporary, "wb") as file:
-                    facts = _write_block(file, root, paths, size, mode, side, progress)
-                    file.flush()
-                    os.fsync(file.fileno())
-                if facts is not None:
-                    break
-            os.replace(temporary, target.with_suffix(".bin"))
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with new_file(target.with_suffix(".bin"), len(paths) * 3 * size * size) as file:
+        facts = _write_block(file, root, paths, size, mode, 0, progress)
+        if facts is None:
+            file.seek(0)
+            file.truncate()
+            facts = _write_block(file, root, paths, size, mode, size, progress)
     write_json(target.with_suffix(".json"), facts)
 
 
@@ -121,9 +113,7 @@ def _read_pack(target: Path) -> Packed | None:
     return Packed(pixels=pixels, kept=facts["kept"], damaged=damaged)
 
 
-def pack_files(
-    root: Path, paths: Sequence[str], size: int, mode: str, progress: Progress | None = None
-) -> Packed:
+def pack_files(root: Path, paths: Sequence[str], size: int, mode: str, progress: Progress | None = None) -> Packed:
     """The pictures of files as one block, decoded now or taken from the cache of an earlier time.
 
     The cache is found by the names, sizes and times of the files, so that a changed folder is decoded anew.
@@ -143,7 +133,7 @@ def pack_files(
     needed, free = len(paths) * 3 * size * size, shutil.disk_usage(folder).free
     if needed > free:
         raise StorageError(
-            f"Packing {len(paths)} pictures needs up to {needed / 1e6:.0f} MB in {folder}; {free / 1e6:.0f} MB are free.",
+            f"{len(paths)} packed pictures need up to {needed / 1e6:.0f} MB in {folder}; {free / 1e6:.0f} MB are free.",
             "Make room, or set ALEXNET_CACHE to another folder.",
         )
     _pack(root, paths, size, mode, target, progress)

@@ -107,6 +107,7 @@ class DataSet:
                 return self.splits[name]
         raise DataError(
             f"«{self.name}» has no {' or '.join(names)} pictures, only {', '.join(self.splits)}.",
+            "Add pictures, or a folder val/ beside train/.",
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..config import RunConfig
 from ..errors import DataError, nearest
 from .cifar import open_cifar
-from .folder import open_folder
+from .folder import check_damage, open_folder
 from .idx import open_mnist, open_sample
 from .libraries import open_hf, open_torchvision
 from .pack import Progress
@@ -96,8 +96,10 @@ LIBRARIES = {"torchvision": open_torchvision, "hf": open_hf}
 
 def is_folder(data: str) -> bool:
     """True where a person means a folder: it exists, or is written like a path."""
-    return data not in SOURCES and data.partition(":")[0] not in LIBRARIES and (
-        Path(data).exists() or os.sep in data or data.startswith((".", "~"))
+    return (
+        data not in SOURCES
+        and data.partition(":")[0] not in LIBRARIES
+        and (Path(data).exists() or os.sep in data or data.startswith((".", "~")))
     )
 
 
@@ -107,22 +109,6 @@ def default_model(data: str) -> str:
     return "keras" if source is not None and source.channels == 1 else "half"
 
 
-def _open_any(data: str, *, root: str | None, size: int, mode: str, seed: int, progress: Progress | None) -> DataSet:
-    if data in SOURCES:
-        return SOURCES[data].open(data, root)
-    library, colon, name = data.partition(":")
-    if colon and library in LIBRARIES:
-        return LIBRARIES[library](name, root, size=size, mode=mode)
-    path = Path(data).expanduser()
-    if path.is_dir():
-        return open_folder(path, size=size, mode=mode, seed=seed, progress=progress)
-    if path.exists():
-        raise DataError(f"{data} is a file; expected a folder of class folders.", "Name the folder.")
-    if is_folder(data):
-        raise DataError(f"There is no folder {data}.", "Check the path.")
-    raise DataError(f"There is no data set or folder «{data}».", nearest(data, [*SOURCES, "torchvision:", "hf:"]))
-
-
 def open_data(
     data: str,
     *,
@@ -130,6 +116,7 @@ def open_data(
     size: int = 256,
     mode: str = "short-side",
     seed: int = 0,
+    divide: bool = True,
     progress: Progress | None = None,
 ) -> DataSet:
     """The pictures of a known data set, a library's, or a folder.
@@ -137,14 +124,27 @@ def open_data(
     Args:
         data: what a person types.
         root: where to look first for the files of a known name.
-        size, mode: the square that pictures of files are fitted to.
+        size, mode: the square that pictures of files are fitted to (`decode.fit`).
         seed: decides the split of a folder that has none.
+        divide: False leaves such a folder whole, as `train`.
         progress: called with (done, all) while files are decoded.
 
     Raises:
         DataError: it does not exist, cannot be had, or is no data set.
     """
-    return _open_any(data, root=root, size=size, mode=mode, seed=seed, progress=progress)
+    if data in SOURCES:
+        return SOURCES[data].open(data, root)
+    library, colon, name = data.partition(":")
+    if colon and library in LIBRARIES:
+        return LIBRARIES[library](name, root, size=size, mode=mode)
+    path = Path(data).expanduser()
+    if path.is_dir():
+        return open_folder(path, size=size, mode=mode, seed=seed, divide=divide, progress=progress)
+    if path.exists():
+        raise DataError(f"{data} is a file; expected a folder of class folders.", "Name the folder.")
+    if is_folder(data):
+        raise DataError(f"There is no folder {data}.", "Check the path.")
+    raise DataError(f"There is no data set or folder «{data}».", nearest(data, [*SOURCES, "torchvision:", "hf:"]))
 
 
 def open_for_run(config: RunConfig, size: int, progress: Progress | None = None) -> DataSet:
@@ -154,7 +154,7 @@ def open_for_run(config: RunConfig, size: int, progress: Progress | None = None)
         size: pixels per side that files are fitted to.
 
     Raises:
-        DataError: see `open_data`; or fewer than two classes.
+        DataError: see `open_data`; or fewer than two classes, or more than one file in a hundred is damaged.
     """
     data = open_data(
         config.data.name,
@@ -164,6 +164,7 @@ def open_for_run(config: RunConfig, size: int, progress: Progress | None = None)
         seed=config.training.seed,
         progress=progress,
     )
+    check_damage(data.damaged, sum(len(pictures) for pictures in data.splits.values()) + len(data.damaged))
     if len(data.classes) < 2:
         raise DataError(f"«{data.name}» has a single class, {data.classes[0]}.", "Add a second class folder.")
     if config.data.holdout == 0 or "val" in data.splits:

@@ -65,7 +65,7 @@ def _resample(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def resize(pixels: Tensor, size: int) -> Tensor:
-    """The whole picture at `size` × `size`, rounded to whole grey levels as Pillow does: `float32[B, C, size, size]`."""
+    """`float32[B, C, size, size]`: the whole picture, rounded to whole grey levels as Pillow does."""
     side = pixels.shape[-1]
     if side == size:
         return pixels.float()

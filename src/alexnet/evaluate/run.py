@@ -31,9 +31,7 @@ class Result:
     probabilities: NDArray[np.float32]
 
 
-def probabilities_of(
-    net: nn.Module, pixels: Tensor, picture: PictureSpec, machine: Machine, views: int = 1
-) -> Tensor:
+def probabilities_of(net: nn.Module, pixels: Tensor, picture: PictureSpec, machine: Machine, views: int = 1) -> Tensor:
     """`float32[B, K]`: softmax, averaged over the views as probabilities (paper, section 4.1).
 
     Args:

@@ -49,7 +49,7 @@ def draw_gallery(pictures: Sequence[Captioned], columns: int = 5, title: str = "
         _show(axes, picture.pixels)
         colour = {True: RIGHT_COLOUR, False: WRONG_COLOUR, None: "black"}[picture.right]
         text = "\n".join(shorten(line, 26) for line in picture.lines)
-        axes.set_title(text, fontsize=8, color=colour, y=-0.02, va="top")
+        axes.text(0.5, -0.04, text, fontsize=8, color=colour, ha="center", va="top", transform=axes.transAxes)
     if title:
         figure.suptitle(title, fontsize=10)
     return to_png(figure)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import Any, assert_never
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..spec import LayerFacts, NetworkSpec, compute, find_variant, window_of
 from ..spec.layers import (
@@ -59,15 +59,13 @@ def _pool(layer: Pool, row: LayerFacts) -> nn.Module:
 
 def _module(row: LayerFacts) -> nn.Module:
     """The torch module of one layer, its values not yet set."""
-    layer, (channels, height, width) = row.layer, row.input
+    layer, channels = row.layer, row.input[0]
     match layer:
         case Conv():
             return _conv(layer, row)
         case Local():
             _, high, wide = row.output
-            return LocalConv2d(
-                channels, layer.filters, layer.kernel, padding=layer.padding, height=high, width=wide
-            )
+            return LocalConv2d(channels, layer.filters, layer.kernel, padding=layer.padding, height=high, width=wide)
         case Linear():
             if layer.groups > 1:
                 return GroupedLinear(channels, row.output[0], layer.groups)
@@ -102,8 +100,8 @@ def _module(row: LayerFacts) -> nn.Module:
 class AlexNet(nn.Sequential):
     """A network built from its description; its children are named `conv1`, `relu1`, … `fc8`.
 
-    The input is `float[B, channels, image_size, image_size]`, the output `float[B, classes]`: logits, before
-    softmax. Where the world's files name layers otherwise (torchvision's `features.0.weight`), the state dict has their names.
+    The input is `float[B, channels, image_size, image_size]`, the output `float[B, classes]`: logits, before softmax.
+    Where the world's files name layers otherwise (torchvision's `features.0.weight`), the state dict has their names.
 
     Args:
         spec: what to build.
@@ -123,8 +121,8 @@ class AlexNet(nn.Sequential):
         super().__init__(modules)
         self.spec = spec
         if spec.state_names:
-            self.register_state_dict_post_hook(_to_published_names)
-            self.register_load_state_dict_pre_hook(_to_own_names)
+            self.register_state_dict_post_hook(_to_published_names)  # type: ignore[no-untyped-call]
+            self.register_load_state_dict_pre_hook(_to_own_names)  # type: ignore[no-untyped-call]
 
 
 def _rename(state: dict[str, Any], names: dict[str, str], prefix: str) -> None:

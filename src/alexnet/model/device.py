@@ -23,7 +23,7 @@ class Machine:
         """The context in which a forward pass runs."""
         if self.precision == "fp32":
             return contextlib.nullcontext()
-        return torch.autocast(self.device.type, dtype=torch.bfloat16)  # type: ignore[return-value]
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
 
 def has_fast_bf16(device: torch.device) -> bool:

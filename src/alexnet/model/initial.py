@@ -29,7 +29,8 @@ def set_initial_values(
         generator: the source of the random numbers; None means torch's own.
     """
     weight, bias = module.weight, module.bias
-    assert isinstance(weight, torch.Tensor) and isinstance(bias, torch.Tensor)
+    assert isinstance(weight, torch.Tensor)
+    assert isinstance(bias, torch.Tensor)
     fan_in, fan_out = _fans(layer, inputs, outputs)
     init: Init = layer.init
     with torch.no_grad():

@@ -20,7 +20,7 @@ class PaddedConv2d(nn.Conv2d):
         return super().forward(F.pad(input, self.edges))
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, edges={self.edges}"
+        return f"{super().extra_repr()}, edges={self.edges}"  # type: ignore[no-untyped-call]
 
 
 class PaddedMaxPool2d(nn.MaxPool2d):
@@ -31,7 +31,8 @@ class PaddedMaxPool2d(nn.MaxPool2d):
         self.edges = (before, after, before, after)
 
     def forward(self, input: Tensor) -> Tensor:
-        return super().forward(F.pad(input, self.edges, value=float("-inf")))
+        padded = F.pad(input, self.edges, value=float("-inf"))
+        return F.max_pool2d(padded, self.kernel_size, self.stride)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, edges={self.edges}"
@@ -58,7 +59,8 @@ class LocalConv2d(nn.Module):
 
     def extra_repr(self) -> str:
         positions, filters, inputs = self.weight.shape
-        return f"{inputs // self.kernel**2}, {filters}, kernel={self.kernel}, padding={self.padding}, positions={positions}"
+        channels = inputs // self.kernel**2
+        return f"{channels}, {filters}, kernel={self.kernel}, padding={self.padding}, positions={positions}"
 
 
 class GroupedLinear(nn.Module):

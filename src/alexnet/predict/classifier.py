@@ -80,9 +80,7 @@ class Classifier:
     def rank(self, probabilities: NDArray[np.float32], top: int = 5) -> tuple[Guess, ...]:
         """The `top` most probable classes of one row, `float32[K]`; equal ones in the order of their index."""
         order = np.argsort(-probabilities, kind="stable")[:top]
-        return tuple(
-            Guess(label=self.classes[i], index=int(i), probability=float(probabilities[i])) for i in order
-        )
+        return tuple(Guess(label=self.classes[i], index=int(i), probability=float(probabilities[i])) for i in order)
 
     def predict(self, picture: str | os.PathLike[str] | bytes, top: int = 5, views: int = 1) -> tuple[Guess, ...]:
         """The most probable classes of one picture.

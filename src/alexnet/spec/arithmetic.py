@@ -158,7 +158,7 @@ def _check(layer: Layer, before: Shape, after: Shape, spec: NetworkSpec) -> None
     groups = layer.groups if isinstance(layer, Conv | Linear) else 1
     if before[0] % groups or after[0] % groups:
         raise ConfigError(
-            f"{layer.name} of «{spec.name}» has {groups} groups, which do not divide {before[0]} channels into {after[0]}."
+            f"{layer.name} of «{spec.name}» has {groups} groups, which do not divide {before[0]} or {after[0]}."
         )
 
 

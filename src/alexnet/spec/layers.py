@@ -165,7 +165,5 @@ class Dropout:
     p: float
 
 
-Layer = (
-    Conv | Local | Linear | ResponseNorm | MapNorm | BatchNorm | Pool | AdaptivePool | Relu | Flatten | Dropout
-)
+Layer = Conv | Local | Linear | ResponseNorm | MapNorm | BatchNorm | Pool | AdaptivePool | Relu | Flatten | Dropout
 WEIGHT_LAYERS = (Conv, Local, Linear)

@@ -46,8 +46,7 @@ class PictureSpec:
             )
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ConfigError(
-                f"{self.channels} channels need as many means and deviations;"
-                f" got {len(self.mean)} and {len(self.std)}."
+                f"{self.channels} channels need as many means and deviations; got {len(self.mean)} and {len(self.std)}."
             )
         if min(self.std) <= 0 or self.scale <= 0:
             raise ConfigError("A picture's scale and deviations must be above 0.")

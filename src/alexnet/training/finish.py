@@ -74,9 +74,7 @@ def _draw_samples(
         truth, guess = int(pictures.labels[i]), int(guesses[i])
         share = f"{probabilities[i, guess]:.0%}"
         lines = (
-            (f"{classes[guess]} {share}",)
-            if truth == guess
-            else (f"{classes[guess]} {share}", f"is {classes[truth]}")
+            (f"{classes[guess]} {share}",) if truth == guess else (f"{classes[guess]} {share}", f"is {classes[truth]}")
         )
         captioned.append(Captioned(pixels=pictures.batch(np.array([i]))[0][0], lines=lines, right=truth == guess))
     return draw_gallery(captioned, title="pictures that were not trained on: green is right, red is wrong")
@@ -95,7 +93,11 @@ def _draw_filters(job: Job) -> bytes:
 
 def _metrics(job: Job, split: str, result: Result) -> dict[str, Any]:
     state = job.state
-    chosen = "the highest top-1 on val" if "val" in job.data.splits else "the last epoch; no pictures were held out to choose"
+    chosen = (
+        "the highest top-1 on val"
+        if "val" in job.data.splits
+        else "the last epoch; no pictures were held out to choose"
+    )
     return {
         "split": split,
         **result.counts.rates(),
@@ -146,7 +148,7 @@ def _report(job: Job, metrics: dict[str, Any], result: Result, pngs: dict[str, b
 
 
 def finish(job: Job) -> dict[str, Any]:
-    """Evaluates the kept weights on the test pictures, or the validation pictures where there are none, and writes the result.
+    """Evaluates the kept weights on the test pictures, or else the validation pictures, and writes the result.
 
     Returns:
         The content of `metrics.json`.

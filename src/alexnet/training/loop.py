@@ -17,13 +17,13 @@ from ..data import DataSet, PictureSet, epoch_order, training_view
 from ..errors import DivergedError, Interrupted
 from ..evaluate import evaluate
 from ..model import AlexNet, Machine, logits_of
-from ..runs import RunFolder
+from ..runs import RunFolder, link_file
 from ..spec import PictureSpec
 from ..weights import Card, write_weights
 from .optimiser import rate_at, set_rate
 from .reporting import Reporter
 from .settle import settle_batch_norm
-from .state import State, Sums, keep_best, save_checkpoint, to_arrays
+from .state import State, Sums, save_checkpoint, to_arrays
 from .stop import Stopped, StopSignals
 
 SAVE_SECONDS = 600
@@ -174,8 +174,9 @@ def _evaluate_epoch(job: Job, signals: StopSignals) -> None:
     if split == "test" or state.is_better(shown["top1"], shown["loss"]):
         # Test pictures choose nothing: without validation pictures the last epoch is kept.
         state.best_epoch, state.best_top1, state.best_loss = state.epoch + 1, shown["top1"], shown["loss"]
-        write_weights(job.folder.checkpoints / "best.safetensors", to_arrays(job.net.state_dict()), job.card)
-        keep_best(job.folder)
+        best = job.folder.checkpoints / "best.safetensors"
+        write_weights(best, to_arrays(job.net.state_dict()), job.card)
+        link_file(best, job.folder.weights)
     state.held_out_losses = (*state.held_out_losses, shown["loss"])
     state.window, state.whole = Sums(), Sums()
     state.epoch, state.position = state.epoch + 1, 0

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from ..config import RunConfig, to_plain
-from ..data import DataSet, PictureSet, check_damage, open_for_run
+from ..data import DataSet, PictureSet, open_for_run
 from ..errors import ConfigError
-from ..model import create, choose_machine
+from ..model import choose_machine, create
 from ..runs import RunFolder, describe_origin, make_folder, write_csv, write_json
 from ..spec import PictureSpec, find_variant
 from ..weights import Card
@@ -60,7 +60,9 @@ def _spread(values: tuple[float, ...], channels: int, name: str) -> tuple[float,
         return values * channels
     if channels == 1:
         return (sum(values) / len(values),)
-    raise ConfigError(f"picture.{name} has {len(values)} numbers for {channels} channels.", "Give one, or one for each.")
+    raise ConfigError(
+        f"picture.{name} has {len(values)} numbers for {channels} channels.", "Give one, or one for each."
+    )
 
 
 def _picture_spec(config: RunConfig, data: DataSet, channels: int, size: int, resize: int) -> PictureSpec:
@@ -106,8 +108,6 @@ def open_pictures(config: RunConfig, reporter: Reporter) -> DataSet:
     """
     _, resize = resolve_sizes(config)
     data = open_for_run(config, resize, reporter.decoding)
-    total = sum(len(pictures) for pictures in data.splits.values()) + len(data.damaged)
-    check_damage(data.damaged, total)
     for item in data.damaged:
         reporter.note(f"Left out: {item.path} {item.reason}.")
     for note in data.notes:
@@ -142,9 +142,7 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
     training = config.training
     machine = choose_machine(training.device, training.precision)
     torch.manual_seed(training.seed)
-    net = create(
-        config.model.name, classes=len(data.classes), channels=channels, image_size=size, seed=training.seed
-    )
+    net = create(config.model.name, classes=len(data.classes), channels=channels, image_size=size, seed=training.seed)
     net = net.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     origin: dict[str, Any] = {"run": folder.path.name, "data": data.name, **_versions()}
     return Job(

@@ -95,9 +95,7 @@ def _changed(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
     return read_config(plain)
 
 
-def train_on(
-    run: Path, settings: Mapping[str, Any] | None = None, *, reporter: Reporter | None = None
-) -> Run:
+def train_on(run: Path, settings: Mapping[str, Any] | None = None, *, reporter: Reporter | None = None) -> Run:
     """Goes on with an interrupted run, or trains a finished one for more epochs.
 
     Args:

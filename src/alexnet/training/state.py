@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import nn
 
 from ..config.strict import read
 from ..errors import AlexNetError, WeightsError
-from ..runs import RunFolder, make_folder, replace_file, storage_errors
+from ..runs import RunFolder, make_folder, replace_file
 from ..weights import read_tensors, write_tensors
 
 
@@ -121,14 +120,18 @@ def _strip(tensors: dict[str, NDArray[Any]], branch: str) -> dict[str, torch.Ten
     }
 
 
+def _like(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
+    """The value on the parameter's device and in its memory layout, which the fused update rules presume."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
 def _restore_optimiser(net: nn.Module, optimiser: torch.optim.Optimizer, stored: dict[str, torch.Tensor]) -> None:
     for name, parameter in net.named_parameters():
         entries = {key.rpartition("/")[2]: value for key, value in stored.items() if key.rpartition("/")[0] == name}
         if entries:
-            optimiser.state[parameter] = {
-                entry: value.to(parameter.device).contiguous(memory_format=torch.preserve_format)
-                for entry, value in entries.items()
-            }
+            optimiser.state[parameter] = {entry: _like(value, parameter.detach()) for entry, value in entries.items()}
 
 
 def load_checkpoint(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> State:
@@ -151,9 +154,7 @@ def load_checkpoint(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer
     return state
 
 
-def load_newest(
-    folder: RunFolder, net: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[State, tuple[str, ...]]:
+def load_newest(folder: RunFolder, net: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[State, tuple[str, ...]]:
     """The newest checkpoint that verifies, and why newer ones were passed over.
 
     Raises:
@@ -171,16 +172,3 @@ def load_newest(
     raise WeightsError(
         f"{folder.path} has no checkpoint to go on from. {' '.join(skipped)}".strip(), "Train anew without --resume."
     )
-
-
-def keep_best(folder: RunFolder) -> None:
-    """Makes `model.safetensors` the same file as `checkpoints/best.safetensors`."""
-    best = folder.checkpoints / "best.safetensors"
-    temporary = folder.weights.with_name(f".model.{os.getpid()}.tmp")
-    with storage_errors(folder.weights, best.stat().st_size):
-        temporary.unlink(missing_ok=True)
-        try:
-            os.link(best, temporary)
-        except OSError:  # the file system has no hard links
-            temporary.write_bytes(best.read_bytes())
-    replace_file(temporary, folder.weights)

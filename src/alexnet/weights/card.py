@@ -72,10 +72,14 @@ def find_weights(path: Path) -> Path:
         file = path / "model.safetensors"
         if not file.exists():
             why = "the training has not finished an epoch" if (path / "config.json").exists() else "it is no run folder"
-            raise WeightsError(f"{path} holds no model.safetensors: {why}.", "Name a run folder, as `train` printed it.")
+            raise WeightsError(
+                f"{path} holds no model.safetensors: {why}.", "Name a run folder, as `train` printed it."
+            )
         return file
     if not path.exists():
-        raise WeightsError(f"There is no run folder or weights file {path}.", "Runs lie under runs/; `ls runs` lists them.")
+        raise WeightsError(
+            f"There is no run folder or weights file {path}.", "Runs lie under runs/; `ls runs` lists them."
+        )
     return path
 
 
