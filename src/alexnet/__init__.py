@@ -1,8 +1,13 @@
 """Every AlexNet, exactly: create one, train it on pictures, load it and ask it what a picture shows.
 
->>> import alexnet
+>>> import alexnet, tempfile
+>>> from alexnet.training import Silent
 >>> alexnet.create("lenet").spec.classes
 10
+>>> run = alexnet.train("sample", "lenet", epochs=1, run=tempfile.mkdtemp(), reporter=Silent())
+>>> classifier = alexnet.load(run.folder)
+>>> classifier.classes[:2], len(classifier.predict(run.folder / "filters.png"))
+(('T-shirt/top', 'Trouser'), 5)
 """
 
 from __future__ import annotations

@@ -40,10 +40,10 @@ def train(
         AlexNetError: of the kind that fits; each says what to do.
 
     Example:
-        >>> import tempfile
-        >>> run = train("sample", "lenet", epochs=1, run=tempfile.mkdtemp(), reporter=Silent())
-        >>> run.metrics["n"], run.metrics["top1"] > 0.5
-        (1000, True)
+        >>> from alexnet.training import Silent
+        >>> train("sample", "lenett", reporter=Silent())
+        Traceback (most recent call last):
+        alexnet.errors.ConfigError: There is no model «lenett». Did you mean «lenet»?
     """
     from .cli.console import ConsoleReporter
 

@@ -153,7 +153,7 @@ def test_download_with_a_wrong_digest_is_refused(
 ) -> None:
     write_mnist(tmp_path / "served", packed=True)
     set_address(monkeypatch, serve)
-    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz could not be downloaded"):
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte\.gz could not be downloaded"):
         open_data("mnist")
     assert list((cache / "data/mnist").iterdir()) == []
 

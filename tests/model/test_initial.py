@@ -32,9 +32,7 @@ NORMAL = {
     "caffe": tuple(zip(NAMES, CAFFE_STD, TENTHS, strict=True)),
     "caffenet": tuple(zip(NAMES, CAFFE_STD, ONES, strict=True)),
     # kaiming, fan_out, as the tutorial's torch code gives it; then its linear layers
-    "half": tuple(
-        zip(NAMES, (0.018558, 0.025, 0.034021, 0.034021, 0.041667, 0.01, 0.01, 0.01), (0,) * 8, strict=True)
-    ),
+    "half": tuple(zip(NAMES, (0.018558, 0.025, 0.034021, 0.034021, 0.041667, 0.01, 0.01, 0.01), (0,) * 8, strict=True)),
     "cifar-19pct": CIFAR,
     "cifar-18pct": CIFAR,
     "cifar-13pct": CIFAR_LOCAL,
@@ -68,18 +66,25 @@ GLOROT = {
 TORCH = dict(zip(NAMES, (363, 64 * 25, 192 * 9, 384 * 9, 256 * 9, 9216, 4096, 4096), strict=True))
 
 
+def sampled(values: Tensor) -> Tensor:
+    """About a million of the values, spread over all of them: a deviation is known to a thousandth then."""
+    return values.detach().flatten()[:: max(values.numel() // 1_000_000, 1)]
+
+
 def check_normal(weight: Tensor, std: float) -> None:
     """Five standard errors: the deviation, the mean, and the share within one deviation (0.683; uniform: 0.577)."""
-    n = weight.numel()
+    weight = sampled(weight)
+    n = len(weight)
     assert abs(weight.std().item() / std - 1) < 5 / math.sqrt(2 * n) + 1e-4
     assert abs(weight.mean().item()) < 5 * std / math.sqrt(n)
-    assert abs((weight.abs() < std).double().mean().item() - 0.6827) < 5 * 0.4655 / math.sqrt(n) + 1e-3
+    assert abs((weight.abs() < std).double().mean().item() - 0.6827) < 5 * 0.4655 / math.sqrt(n) + 1e-4
 
 
 def check_uniform(values: Tensor, bound: float) -> None:
     """Never beyond the bound, near it at both ends (e^-20 for a miss), and as far spread as a uniform draw."""
-    n = values.numel()
     assert values.abs().max().item() <= bound * (1 + 1e-6)
+    values = sampled(values)
+    n = len(values)
     slack = 1 - min(40 / n, 0.9)
     assert values.max().item() > bound * slack
     assert values.min().item() < -bound * slack

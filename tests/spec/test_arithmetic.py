@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from alexnet.errors import ConfigError
 from alexnet.spec import VARIANTS, NetworkSpec, PictureSpec, compute, find_variant, find_window, smallest_input
-from alexnet.spec.layers import AdaptivePool, Conv, Init, Linear, Local, Pool, Relu
+from alexnet.spec.layers import AdaptivePool, Conv, Init, Linear, Local, MapNorm, Pool, Relu, ResponseNorm
 
 ZERO = Init(rule="normal")
 RGB = PictureSpec(
@@ -152,7 +152,7 @@ def test_groups_must_divide_channels() -> None:
 
 def test_misspelt_variant_names_the_nearest_or_all() -> None:
     assert find_variant("museum-half") is VARIANTS["museum-half"]
-    with pytest.raises(ConfigError, match="no model «papper».*«paper»"):
+    with pytest.raises(ConfigError, match=r"no model «papper».*«paper»"):
         find_variant("papper")
     with pytest.raises(ConfigError) as caught:
         find_variant("resnet50zzz")
@@ -183,3 +183,11 @@ def test_picture_accepts_its_limits() -> None:
     assert replace(RGB, size=256).size == RGB.resize
     grey = replace(RGB, channels=1, size=1, mean=(0.0,), std=(1.0,))
     assert (grey.channels, grey.size) == (1, 1)
+
+
+def test_windows_and_towers_that_cannot_be() -> None:
+    with pytest.raises(ConfigError, match="odd"):
+        MapNorm(name="norm1", size=4, alpha=1.0, beta=0.75)
+    lrn = ResponseNorm(name="norm1", size=5, alpha=1.0, beta=0.75, k=1.0, divided=True, groups=2)
+    with pytest.raises(ConfigError, match="2 groups"):
+        compute(replace(VARIANTS["lenet"], layers=(lrn,), channels=5))

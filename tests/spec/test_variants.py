@@ -106,9 +106,7 @@ ORDER = {
 # Normalisation across channels: (size, alpha, beta, k, alpha divided by size, groups).
 RESPONSE_NORMS = {
     **dict.fromkeys(("paper", "one-tower"), (5, 1e-4, 0.75, 2, False, 1)),
-    **dict.fromkeys(
-        ("museum", "museum-no-overlap", "museum-no-links", "museum-conv6"), (5, 1e-4, 0.75, 2, True, 2)
-    ),
+    **dict.fromkeys(("museum", "museum-no-overlap", "museum-no-links", "museum-conv6"), (5, 1e-4, 0.75, 2, True, 2)),
     "museum-half": (5, 1e-4, 0.75, 2, True, 1),
     **dict.fromkeys(("caffe", "caffenet"), (5, 1e-4, 0.75, 1, True, 1)),
     "cifar-11pct": (9, 1e-3, 0.75, 1, True, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import click
@@ -17,6 +18,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+LINE_SECONDS = 60
+"""Where there is no bar, a line of progress so often."""
+PIPE_WIDTH = 160
+"""Characters per line where the output is no terminal, so that lines are not broken for whoever reads them."""
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Facts for machines on standard output, nothing else."
@@ -49,42 +55,55 @@ def print_table(header: list[str], rows: list[list[str]], title: str = "") -> No
         table.add_column(name, justify="right" if right else "left", no_wrap=right)
     for row in rows:
         table.add_row(*[printable(cell) for cell in row])
-    Console(highlight=False, markup=False, soft_wrap=False).print(table)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=PIPE_WIDTH)
+    console.print(table)
 
 
 class ConsoleReporter:
-    """A bar for each epoch on a terminal, one line for each epoch everywhere."""
+    """A bar for each epoch on a terminal; elsewhere a line now and then; one line for each epoch everywhere."""
 
     def __init__(self, quiet: bool = False) -> None:
         self.console = err()
         self.quiet = quiet
         self.bar: Progress | None = None
         self.task: TaskID | None = None
-        self.columns: tuple[Any, ...] = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=28),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rates]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
+        self.what, self.done, self.total, self.said = "", 0, 0, 0.0
 
-    def _start(self, description: str, done: int, total: int) -> None:
+    def _start(self, what: str, done: int, total: int) -> None:
         self.close()
+        self.what, self.done, self.total, self.said = what, done, total, time.monotonic()
         if not self.quiet and self.console.is_terminal:
-            self.bar = Progress(*self.columns, console=self.console, transient=True)
-            self.task = self.bar.add_task(description, total=total, completed=done, rates="")
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=28),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rates]}"),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                console=self.console,
+                transient=True,
+            )
+            self.task = self.bar.add_task(what, total=total, completed=done, rates="")
             self.bar.start()
+
+    def _move(self, done: int, rates: str) -> None:
+        self.done = done
+        if self.bar is not None and self.task is not None:
+            self.bar.update(self.task, completed=done, rates=rates)
+        elif time.monotonic() - self.said > LINE_SECONDS:
+            self.said = time.monotonic()
+            self.note(f"{self.what}  {done:,}/{self.total:,}  {rates}")
 
     def note(self, text: str) -> None:
         if not self.quiet:
             self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def decoding(self, done: int, total: int) -> None:
-        if self.bar is None:
-            self._start("decoding", done, total)
-        if self.bar is not None and self.task is not None:
-            self.bar.update(self.task, completed=done)
+        if self.what != "decoding":
+            self._start("decoding", 0, total)
+        self._move(done, "")
         if done >= total:
             self.close()
 
@@ -92,10 +111,8 @@ class ConsoleReporter:
         self._start(f"epoch {epoch}/{epochs}", done, total)
 
     def advance(self, pictures: int, rates: dict[str, float]) -> None:
-        if self.bar is None or self.task is None:
-            return
         text = f"loss {rates['loss']:.3f}  top-1 {rates['top1']:.3f}  {rates['images_per_s']:,.0f}/s" if rates else ""
-        self.bar.update(self.task, advance=pictures, rates=text)
+        self._move(self.done + pictures, text)
 
     def begin_evaluation(self, split: str, total: int) -> None:
         self._start(f"evaluating {split}", 0, total)
@@ -112,3 +129,4 @@ class ConsoleReporter:
         if self.bar is not None:
             self.bar.stop()
         self.bar = self.task = None
+        self.what = ""

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ..spec import VARIANTS, LayerFacts, NetworkSpec, compute, find_variant
+from ..spec.layers import BatchNorm, Conv, Dropout, Layer, Linear, Local, MapNorm, Pool, ResponseNorm
 
 
 def _model_facts(spec: NetworkSpec) -> dict[str, Any]:
@@ -32,24 +33,39 @@ def _layer_facts(row: LayerFacts) -> dict[str, Any]:
     }
 
 
-def _window(row: LayerFacts) -> str:
-    """What a layer does, as a student reads it: «11 × 11, step 4, 2 towers»."""
-    layer = row.layer
-    kernel, stride = getattr(layer, "kernel", 0), getattr(layer, "stride", 1)
-    parts = [f"{kernel} × {kernel}"] if kernel else []
-    if stride > 1:
-        parts.append(f"step {stride}")
-    if getattr(layer, "padding", 0):
-        parts.append(f"padding {layer.padding}")  # type: ignore[union-attr]  # getattr found it
-    if getattr(layer, "rounding", "floor") != "floor":
-        parts.append({"ceil": "rounded up", "same": "«same»"}[layer.rounding])  # type: ignore[union-attr]
+def _describe(layer: Layer) -> str:
+    """What a layer does, as a student reads it: «convolution 11 × 11, stride 4, 2 towers»."""
+    match layer:
+        case Conv():
+            parts = [f"convolution {layer.kernel} × {layer.kernel}", *_steps(layer)]
+        case Local():
+            parts = [f"unshared {layer.kernel} × {layer.kernel}", f"padding {layer.padding}"]
+        case Pool():
+            parts = [f"{layer.kind} pool {layer.kernel} × {layer.kernel}", *_steps(layer)]
+        case Linear():
+            parts = ["fully connected"]
+        case ResponseNorm():
+            alpha = f"α {layer.alpha:g}/{layer.size}" if layer.divided else f"α {layer.alpha:g}"
+            parts = [f"norm over {layer.size} channels", alpha]
+        case MapNorm():
+            parts = [f"norm over {layer.size} × {layer.size} pixels", f"α {layer.alpha:g}/{layer.size**2}"]
+        case BatchNorm():
+            parts = ["batch norm"]
+        case Dropout():
+            parts = [f"dropout {layer.p}"]
+        case _:
+            parts = [{"Relu": "ReLU", "Flatten": "flatten", "AdaptivePool": "average pool"}[type(layer).__name__]]
     if getattr(layer, "groups", 1) > 1:
         parts.append("2 towers")
-    if hasattr(layer, "p"):
-        parts.append(f"p {layer.p}")
-    if hasattr(layer, "alpha"):
-        parts.append(f"n {layer.size}, α {layer.alpha:g}, β {layer.beta}")  # type: ignore[union-attr]
     return ", ".join(parts)
+
+
+def _steps(layer: Conv | Pool) -> list[str]:
+    """Stride, padding and rounding, where they are not the plain ones."""
+    parts = [f"stride {layer.stride}"] if layer.stride > 1 else []
+    if isinstance(layer, Conv) and layer.padding:
+        parts.append(f"padding {layer.padding}")
+    return parts + {"floor": [], "ceil": ["rounded up"], "same": ["«same»"]}[layer.rounding]
 
 
 def _number(value: int) -> str:
@@ -64,13 +80,13 @@ def _print_layers(spec: NetworkSpec) -> None:
     rows = [["input", "", f"{spec.channels} × {spec.image_size} × {spec.image_size}", "", "", ""]]
     for row in facts.layers:
         shape = " × ".join(map(str, row.output)) if row.output[1:] != (1, 1) else f"{row.output[0]:,}"
-        field = f"{row.receptive_field}" if row.receptive_field and _window(row) else ""
-        kind = type(row.layer).__name__
-        rows.append(
-            [row.layer.name, f"{kind} {_window(row)}".strip(), shape, _number(row.parameters), _number(row.macs), field]
-        )
+        slides = isinstance(row.layer, Conv | Pool | Local | MapNorm)
+        field = str(row.receptive_field) if slides and row.receptive_field else ""
+        numbers = [_number(row.parameters), _number(row.macs), field]
+        rows.append([row.layer.name, _describe(row.layer), shape, *numbers])
     rows.append(["sum", "", "", _number(facts.parameters), _number(facts.macs), ""])
-    print_table(["layer", "what", "output", "parameters", "multiply-adds", "sees pixels"], rows)
+    print_table(["layer", "what", "output", "parameters", "multiply-adds", "sees"], rows)
+    click.echo("\nsees: how many pixels of the input, per side, one unit looks at (its receptive field)")
 
 
 @click.command("models", short_help="List the nets.")

@@ -91,6 +91,13 @@ class DataSet:
     notes: tuple[str, ...] = ()
     files: bool = False
 
+    def __post_init__(self) -> None:
+        for split, pictures in self.splits.items():
+            wrong = (pictures.labels < 0) | (pictures.labels >= len(self.classes))
+            if wrong.any():
+                label, known = pictures.labels[wrong][0], len(self.classes)
+                raise DataError(f"«{self.name}» has {split} pictures of class {label}; there are {known} classes.")
+
     @property
     def channels(self) -> int:
         """3 for colour, 1 for grey."""

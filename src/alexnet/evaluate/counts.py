@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DivergedError
+
 
 @dataclass
 class Counts:
@@ -32,7 +34,12 @@ class Counts:
 
         A class is among the top five if fewer than five others are more probable; of equals the lower index wins, so
         that a net that says the same for every class is not right by chance.
+
+        Raises:
+            DivergedError: an answer is not finite, and would count as right.
         """
+        if not np.isfinite(probabilities).all():
+            raise DivergedError("The net's answers are not finite numbers.", "Train anew with a smaller rate: --lr.")
         truth = probabilities[np.arange(len(labels)), labels]
         guesses = probabilities.argmax(axis=1)
         np.add.at(self.confusion, (labels, guesses), 1)

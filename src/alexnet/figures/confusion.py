@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import new_figure, shorten, to_png
+from .canvas import drawing, new_figure, shorten, to_png
 
 MAX_NAMED = 40
 """Beyond so many classes, names and numbers cannot be read."""
 
 
+@drawing
 def draw_confusion(confusion: NDArray[np.int64], names: Sequence[str]) -> bytes:
     """A PNG: rows are the truth, columns the guess; colours are shares of a row, numbers count pictures."""
     count = len(names)

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from .canvas import HELD_OUT_COLOUR, TRAIN_COLOUR, new_figure, to_png
+from .canvas import HELD_OUT_COLOUR, TRAIN_COLOUR, drawing, new_figure, to_png
 
 
 def _draw(axes: Axes, rows: Sequence[dict[str, Any]], per_epoch: float, key: str, title: str) -> None:
@@ -39,6 +39,7 @@ def _draw(axes: Axes, rows: Sequence[dict[str, Any]], per_epoch: float, key: str
         axes.spines[side].set_visible(False)
 
 
+@drawing
 def draw_curves(rows: Sequence[dict[str, Any]], steps_per_epoch: int) -> bytes:
     """A PNG of the lines of a history.
 

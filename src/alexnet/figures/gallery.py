@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from .canvas import RIGHT_COLOUR, WRONG_COLOUR, new_figure, shorten, to_png
+from .canvas import RIGHT_COLOUR, WRONG_COLOUR, drawing, new_figure, shorten, to_png
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +36,7 @@ def _show(axes: Axes, pixels: NDArray[np.uint8]) -> None:
         axes.imshow(pixels.transpose(1, 2, 0))
 
 
+@drawing
 def draw_gallery(pictures: Sequence[Captioned], columns: int = 5, title: str = "") -> bytes:
     """A PNG of pictures in rows, each with its text."""
     columns = min(columns, max(len(pictures), 1))
@@ -55,6 +56,7 @@ def draw_gallery(pictures: Sequence[Captioned], columns: int = 5, title: str = "
     return to_png(figure)
 
 
+@drawing
 def draw_filters(weights: NDArray[np.floating], towers: int = 1) -> bytes:
     """A PNG of the first layer's filters, each scaled to its own range; towers stand one above the other.
 

@@ -45,7 +45,7 @@ def _escape(value: object) -> str:
 
 def _cell(value: object, tag: str) -> str:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    shown = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if is_number else value
+    shown = f"{value:,.4f}" if isinstance(value, float) else f"{value:,}" if is_number else value
     return f'<{tag} class="n">{shown}</{tag}>' if is_number else f"<{tag}>{_escape(shown)}</{tag}>"
 
 

@@ -124,6 +124,12 @@ class AlexNet(nn.Sequential):
             self.register_state_dict_post_hook(_to_published_names)  # type: ignore[no-untyped-call]
             self.register_load_state_dict_pre_hook(_to_own_names)  # type: ignore[no-untyped-call]
 
+    def __getitem__(self, index: slice | int) -> Any:
+        """A layer, or a part of the net as a plain `Sequential` that shares its weights."""
+        if isinstance(index, slice):
+            return nn.Sequential(OrderedDict(list(self._modules.items())[index]))
+        return super().__getitem__(index)
+
 
 def _rename(state: dict[str, Any], names: dict[str, str], prefix: str) -> None:
     """Renames `prefix + layer` in place, keeping the order; entries that are not named stay."""

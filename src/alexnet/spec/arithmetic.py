@@ -33,8 +33,8 @@ class Window:
 
     Args:
         positions: how many there are.
-        before, after: pixels of padding at the left (top) and right (bottom) edge; `after` may
-            leave pixels unread (then it is 0) but never reads further than needed.
+        before, after: pixels of padding at the left (top) and right (bottom) edge. With `floor` the
+            last ones may stay unread.
     """
 
     positions: int
@@ -155,7 +155,7 @@ def _check(layer: Layer, before: Shape, after: Shape, spec: NetworkSpec) -> None
             f"«{spec.name}» cannot see {spec.image_size} × {spec.image_size} pixels:"
             f" nothing is left of {before[1]} × {before[2]} at {layer.name}."
         )
-    groups = layer.groups if isinstance(layer, Conv | Linear) else 1
+    groups = layer.groups if isinstance(layer, Conv | Linear | ResponseNorm) else 1
     if before[0] % groups or after[0] % groups:
         raise ConfigError(
             f"{layer.name} of «{spec.name}» has {groups} groups, which do not divide {before[0]} or {after[0]}."

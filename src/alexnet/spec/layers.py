@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..errors import ConfigError
+
 Rounding = Literal["floor", "ceil", "same"]
 """How a window's number of positions is rounded when the stride does not divide the picture.
 
@@ -108,6 +110,12 @@ class MapNorm:
     size: int
     alpha: float
     beta: float
+
+    def __post_init__(self) -> None:
+        if self.size % 2 == 0:
+            raise ConfigError(
+                f"{self.name} has a window of {self.size} pixels.", "Give an odd number: it has a centre."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,5 +48,5 @@ class PictureSpec:
             raise ConfigError(
                 f"{self.channels} channels need as many means and deviations; got {len(self.mean)} and {len(self.std)}."
             )
-        if min(self.std) <= 0 or self.scale <= 0:
+        if not (min(self.std) > 0 and self.scale > 0):
             raise ConfigError("A picture's scale and deviations must be above 0.")

@@ -113,9 +113,10 @@ def _metrics(job: Job, split: str, result: Result) -> dict[str, Any]:
 
 
 def _lead(metrics: dict[str, Any]) -> str:
+    epochs = f"{metrics['epochs']} epoch{'s' if metrics['epochs'] > 1 else ''}"
     text = (
         f"{metrics['top1']:.1%} of {metrics['n']:,} {metrics['split']} pictures right at the first guess,"
-        f" {metrics['top5']:.1%} within five, after {metrics['epochs']} epochs (seed {metrics['seed']},"
+        f" {metrics['top5']:.1%} within five, after {epochs} (seed {metrics['seed']},"
         f" {metrics['precision']}, {metrics['seconds']:,.0f} s)."
     )
     if metrics["split"] == "val":
