@@ -1,0 +1,25 @@
+"""What a run leaves behind: the run folder and the functions that write. Needs no torch."""
+
+from .folder import RunFolder, RunLock, find_run, list_runs, new_run, slug
+from .origin import describe_origin, library_versions
+from .writing import link_file, make_folder, new_file, replace_file, storage_errors, write_bytes, write_csv, write_json, write_text
+
+__all__ = [
+    "RunFolder",
+    "RunLock",
+    "describe_origin",
+    "find_run",
+    "library_versions",
+    "link_file",
+    "list_runs",
+    "make_folder",
+    "new_file",
+    "new_run",
+    "replace_file",
+    "slug",
+    "storage_errors",
+    "write_bytes",
+    "write_csv",
+    "write_json",
+    "write_text",
+]
