@@ -8,6 +8,7 @@ public files (the CIFAR archives) are Python 2 pickles, whose text comes out as 
 from __future__ import annotations
 
 import pickletools
+import re
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,11 @@ _MARK = object()
 
 # The three names that NumPy's own arrays are pickled with, under its module names before and since 2.0.
 _RECONSTRUCT = {f"{package}.multiarray _reconstruct" for package in ("numpy.core", "numpy._core")}
+_FROM_BUFFER = {f"{package}.numeric _frombuffer" for package in ("numpy.core", "numpy._core")}
 _ENCODE = "_codecs encode"
-_ALLOWED = {*_RECONSTRUCT, "numpy ndarray", "numpy dtype", _ENCODE}
+_EMPTY = {"__builtin__ bytes", "builtins bytes"}
+_ALLOWED = {*_RECONSTRUCT, *_FROM_BUFFER, *_EMPTY, "numpy ndarray", "numpy dtype", _ENCODE}
+_TYPE_CODE = re.compile(r"[<>=|]?[biufSU]\d{1,9}")
 
 
 class UnsafePickle(ValueError):
@@ -39,9 +43,9 @@ class _Dtype:
     """A NumPy data type under construction."""
 
     def __init__(self, code: str) -> None:
-        self.dtype = np.dtype(code)
-        if self.dtype.kind not in "biufSU":
+        if _TYPE_CODE.fullmatch(code) is None:
             raise UnsafePickle(f"it holds an array of type {code}")
+        self.dtype = np.dtype(code)
 
     def build(self, state: Any) -> None:
         order = _text(state[1])
@@ -72,6 +76,10 @@ def _call(function: Any, arguments: Any) -> Any:
         raise UnsafePickle("it calls something that is no name")
     if function.name in _RECONSTRUCT:
         return _Array()
+    if function.name in _FROM_BUFFER:
+        return _from_buffer(*arguments)
+    if function.name in _EMPTY and arguments == ():
+        return b""
     if function.name == "numpy dtype":
         return _Dtype(_text(arguments[0]))
     if function.name == _ENCODE:
@@ -79,17 +87,40 @@ def _call(function: Any, arguments: Any) -> Any:
     raise UnsafePickle(f"it calls {function.name}")
 
 
-def _finish(value: Any) -> Any:
-    """Replaces the arrays under construction by the arrays."""
-    if isinstance(value, _Array):
-        return value.value
-    if isinstance(value, dict):
-        return {_finish(key): _finish(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finish(item) for item in value]
-    if isinstance(value, tuple):
-        return tuple(_finish(item) for item in value)
-    return value
+def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any) -> NDArray[Any]:
+    """An array as protocol 5 writes it."""
+    if not isinstance(dtype, _Dtype) or not isinstance(content, bytes):
+        raise UnsafePickle("an array has no plain content")
+    return np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
+
+
+class _Finisher:
+    """Replaces the arrays under construction by the arrays; what is held twice is finished once."""
+
+    def __init__(self) -> None:
+        self.done: dict[int, Any] = {}
+
+    def finish(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool | int | float | str | bytes | np.ndarray):
+            return value
+        if id(value) in self.done:
+            if self.done[id(value)] is _MARK:
+                raise UnsafePickle("something in it holds itself")
+            return self.done[id(value)]
+        self.done[id(value)] = _MARK
+        self.done[id(value)] = finished = self._finish(value)
+        return finished
+
+    def _finish(self, value: Any) -> Any:
+        if isinstance(value, _Array) and value.value is not None:
+            return value.value
+        if isinstance(value, dict):
+            return {self.finish(key): self.finish(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.finish(item) for item in value]
+        if isinstance(value, tuple):
+            return tuple(self.finish(item) for item in value)
+        raise UnsafePickle("it holds a piece of a pickle in place of data")
 
 
 class _Machine:
@@ -119,10 +150,12 @@ class _Machine:
                 stack.append(_MARK)
             case "NONE" | "NEWTRUE" | "NEWFALSE":
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[name])
-            case "INT" | "BININT" | "BININT1" | "BININT2" | "LONG" | "LONG1" | "FLOAT" | "BINFLOAT":
+            case "INT" | "BININT" | "BININT1" | "BININT2" | "LONG" | "LONG1" | "LONG4" | "FLOAT" | "BINFLOAT":
                 stack.append(argument)
             case "UNICODE" | "BINUNICODE" | "SHORT_BINUNICODE" | "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8":
                 stack.append(argument)
+            case "BYTEARRAY8":
+                stack.append(bytes(argument))
             case "STRING" | "BINSTRING" | "SHORT_BINSTRING":
                 stack.append(argument.encode("latin-1"))
             case "EMPTY_DICT" | "EMPTY_LIST" | "EMPTY_TUPLE":
@@ -184,7 +217,7 @@ def read_plain_pickle(content: bytes) -> Any:
             if number > MAX_OPERATIONS:
                 raise UnsafePickle("it has too many operations")
             if operation.name == "STOP":
-                return _finish(machine.stack.pop())
+                return _Finisher().finish(machine.stack.pop())
             machine.step(operation.name, argument)
     except UnsafePickle:
         raise

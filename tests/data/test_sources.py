@@ -64,7 +64,7 @@ def test_a_random_share_of_each_class_is_held_out() -> None:
 def test_batches_are_the_pictures_asked_for() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 4)).astype(np.uint8)
     pictures = picture_set(pixels, np.arange(20) % 5, "train").take(np.array([3, 4, 5, 6, 19, 0]))
-    for index in ([0, 1, 2], [2, 1, 0], [5, 4], [3, 4, 5], [1, 1], [0], []):
+    for index in ([0, 1, 2], [0, 2, 1, 3], [2, 1, 0], [5, 4], [3, 4, 5], [1, 1], [0], []):
         found, labels = pictures.batch(np.array(index, np.int64))
         rows = np.array([3, 4, 5, 6, 19, 0])[np.array(index, np.int64)]
         np.testing.assert_array_equal(found, pixels[rows])

@@ -111,3 +111,23 @@ def test_the_map_in_the_tour_names_every_room() -> None:
     rooms = [path.name for path in PACKAGE.iterdir() if path.is_dir() and (path / "__init__.py").exists()]
     assert len(rooms) >= 10
     assert [room for room in rooms if f"{room}/" not in tour] == []
+
+
+def test_no_source_file_is_hidden_by_an_ignore_rule() -> None:
+    """An ignored file works here and is missing in every clone and wheel."""
+    command = [
+        "git",
+        "-C",
+        str(ROOT),
+        "ls-files",
+        "--others",
+        "--ignored",
+        "--exclude-standard",
+        "src",
+        "tests",
+        "scripts",
+    ]
+    if not (ROOT / ".git").exists():  # an unpacked source archive
+        command = ["true"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert [name for name in found if "__pycache__" not in name and ".egg-info" not in name] == []

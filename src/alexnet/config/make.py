@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from ..errors import ConfigError
 from ..spec import compute, find_variant
@@ -16,23 +16,36 @@ from .tree import FORMAT, RunConfig
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """`path=value` from `--set`: numbers, true/false, none, text, or several separated by commas.
+    """`path=value` from `--set`: numbers, true/false, none, or several separated by commas; text where text is meant.
 
     >>> parse_setting("optim.lr=0.02")
     ('optim.lr', 0.02)
     >>> parse_setting("picture.mean=0.5,0.5,0.5")
     ('picture.mean', [0.5, 0.5, 0.5])
+    >>> parse_setting("data.root=2024")
+    ('data.root', '2024')
     """
     path, equals, value = text.partition("=")
     if not equals or not path:
         raise ConfigError(f"«{text}» is not a setting.", "Write path=value, for example optim.lr=0.02.")
+    path, value = path.strip(), value.strip()
+    if value.lower() in ("none", "null"):
+        return path, None
+    if _takes_text(path):
+        return path, value
     items = [_parse_value(item.strip()) for item in value.split(",")]
-    return path.strip(), items[0] if len(items) == 1 else items
+    return path, items[0] if len(items) == 1 else items
+
+
+def _takes_text(path: str) -> bool:
+    """True for a setting that may be any text, such as a folder."""
+    branch, _, name = path.partition(".")
+    kind = get_type_hints(RunConfig).get(branch)
+    hint = get_type_hints(kind).get(name) if isinstance(kind, type) else None
+    return hint is str or str in get_args(hint)
 
 
 def _parse_value(text: str) -> Any:
-    if text.lower() in ("none", "null"):
-        return None
     try:
         return json.loads(text.lower() if text.lower() in ("true", "false") else text)
     except ValueError:
@@ -48,8 +61,6 @@ def _place(tree: dict[str, Any], path: str, value: Any) -> None:
     tree.setdefault(branch, {})
     if not isinstance(tree[branch], dict):
         raise ConfigError(f"There is no setting «{path}».")
-    if isinstance(tree[branch].get(name), list) and isinstance(value, int | float):
-        value = [value]
     tree[branch][name] = value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -27,7 +28,8 @@ def to_plain(tree: Any) -> dict[str, Any]:
 
 def _fits(value: object, hint: Any) -> bool:
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and abs(value) <= sys.float_info.max  # type: ignore[arg-type]  # just found to be a number
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, hint)
@@ -68,8 +70,9 @@ def convert(value: object, hint: Any, path: str) -> Any:
         if value in arguments:
             return value
     elif origin is tuple:
-        if isinstance(value, list | tuple):
-            return tuple(convert(item, arguments[0], path) for item in value)
+        items = value if isinstance(value, list | tuple) else [value]
+        if all(_fits(item, arguments[0]) for item in items):
+            return tuple(convert(item, arguments[0], path) for item in items)
     elif origin is dict:
         if isinstance(value, Mapping):
             return {str(key): convert(item, arguments[1], path) for key, item in value.items()}

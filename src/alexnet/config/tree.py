@@ -126,6 +126,7 @@ class ScheduleConfig:
     def __post_init__(self) -> None:
         _check(self.epochs >= 1, "schedule.epochs", self.epochs, "at least 1")
         _check(0 < self.factor <= 1, "schedule.factor", self.factor, "a factor from above 0 to 1")
+        _check(self.min_lr >= 0, "schedule.min_lr", self.min_lr, "a rate of at least 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +151,7 @@ class TrainingConfig:
         for name in ("epochs", "batch_size", "log_steps"):
             value = getattr(self, name)
             _check(value >= 1, f"training.{name}", value, "at least 1")
-        _check(self.seed >= 0, "training.seed", self.seed, "a number of at least 0")
+        _check(0 <= self.seed < 2**64, "training.seed", self.seed, "a number from 0 to below 2 ** 64")
         _check(self.settle_batches >= 0, "training.settle_batches", self.settle_batches, "at least 0")
 
 

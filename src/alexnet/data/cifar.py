@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -56,20 +57,39 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
                 file = archive.extractfile(member)
                 assert file is not None
                 yield member.name.rpartition("/")[2], file.read()
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path} cannot be read: {error}.", "Remove it; it is fetched again.") from error
 
 
-def _python_part(content: bytes, where: str, label_key: bytes) -> Part:
+def _read_dict(content: bytes, where: str) -> dict[bytes, Any]:
+    """The dictionary in a pickle, its keys as bytes, as Python 2 wrote them."""
     try:
-        batch = read_plain_pickle(content)
+        found = read_plain_pickle(content)
     except UnsafePickle as error:
         raise DataError(f"{where} is refused: {error}.") from error
-    plain = {key.encode() if isinstance(key, str) else key: value for key, value in batch.items()}
-    pixels, labels = plain.get(b"data"), plain.get(label_key)
-    if not isinstance(pixels, np.ndarray) or not isinstance(labels, list) or pixels.dtype != np.uint8:
-        raise DataError(f"{where} holds no «data» and «{label_key.decode()}».")
-    return pixels, np.array(labels)
+    if not isinstance(found, dict):
+        raise DataError(f"{where} holds no dictionary.", "Remove the archive; it is fetched again.")
+    return {key.encode() if isinstance(key, str) else key: value for key, value in found.items()}
+
+
+def _python_part(content: bytes, where: str, label_key: bytes) -> Part:
+    batch = _read_dict(content, where)
+    pixels, labels = batch.get(b"data"), batch.get(label_key)
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
+        raise DataError(f"{where} holds no «data» of bytes.", "Remove the archive; it is fetched again.")
+    if not isinstance(labels, list) or not all(type(label) is int and abs(label) < 2**31 for label in labels):
+        raise DataError(f"{where} holds no whole numbers as «{label_key.decode()}».", "Remove the archive.")
+    return pixels, np.array(labels, np.int64)
+
+
+def _class_names(content: bytes, where: str, key: bytes) -> tuple[str, ...]:
+    names = _read_dict(content, where).get(key)
+    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
+        raise DataError(f"{where} holds no names of classes.", "Remove the archive; it is fetched again.")
+    try:
+        return tuple(name.decode("ascii") if isinstance(name, bytes) else name for name in names)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} holds names that are no text.", "Remove the archive; it is fetched again.") from error
 
 
 def _binary_part(content: bytes, where: str, num_labels: int) -> Part:
@@ -111,12 +131,7 @@ def read_archive(name: str, path: Path) -> DataSet:
         elif member.removesuffix(".bin") in wanted:
             parts[member.removesuffix(".bin")] = _binary_part(content, where, 1 if name == "cifar10" else 2)
         elif member == meta:
-            try:
-                plain = read_plain_pickle(content)
-            except UnsafePickle as error:
-                raise DataError(f"{where} is refused: {error}.") from error
-            found = plain.get(names_key) or plain.get(names_key.decode(), [])
-            classes = tuple(item.decode() if isinstance(item, bytes) else str(item) for item in found)
+            classes = _class_names(content, where, names_key)
         elif member == _TEXTS[name]:
             classes = tuple(content.decode("ascii", "replace").split())
     expected = 10 if name == "cifar10" else 100

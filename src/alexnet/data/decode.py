@@ -27,8 +27,9 @@ _NOT_READ = (
     (b"%!PS", "EPS"),
     (b"<svg", "SVG"),
     (b"<?xml", "SVG or XML"),
-    (b"ftypheic", "HEIC"),
+    (b"ftyphe", "HEIC"),
     (b"ftypmif1", "HEIC"),
+    (b"ftypmsf1", "HEIC"),
     (b"ftypavif", "AVIF"),
     (b"%PDF", "PDF"),
 )
@@ -64,8 +65,10 @@ def _sixteen_bit(image: Image.Image) -> Image.Image:
     top = 65535.0
     if image.mode == "F":
         top = 1.0 if np.nanmax(values, initial=0.0) <= 1.0 else 255.0
-    scaled = np.nan_to_num(np.clip(values / top, 0.0, 1.0)) * 255.0
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
+    scaled = np.rint(np.nan_to_num(np.clip(values / top, 0.0, 1.0)) * 255.0)
+    if isinstance(image.info.get("transparency"), int):  # a PNG's level that stands for nothing
+        scaled[values == image.info["transparency"]] = 255.0
+    return Image.fromarray(scaled.astype(np.uint8))
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -116,7 +119,11 @@ def open_picture(source: Source, name: str | None = None) -> Image.Image:
         TypeError,
     ) as error:
         # Pillow raises all of these for damaged files, depending on the format.
-        reason = "is cut short" if "truncated" in str(error) else f"is damaged ({str(error) or type(error).__name__})"
+        reason = (
+            "is cut short"
+            if "truncated" in str(error).lower()
+            else f"is damaged ({str(error) or type(error).__name__})"
+        )
         raise PictureError(called, reason) from error
 
 
@@ -127,6 +134,15 @@ def _first_frame(image: Image.Image) -> Image.Image:
     rgb = to_rgb(image)
     rgb.info = {"exif": exif.tobytes()} if exif else {}
     return rgb
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """A picture that another library opened, as `open_picture` would give it."""
+    if image.width * image.height > MAX_PIXELS:
+        raise PictureError(
+            "A picture", f"has {image.width} × {image.height} pixels, more than {MAX_PIXELS // 10**6} million"
+        )
+    return ImageOps.exif_transpose(_first_frame(image))
 
 
 def fit(image: Image.Image, size: int, mode: str) -> Image.Image:

@@ -26,11 +26,16 @@ MAX_DAMAGED_SHARE = 0.01
 
 @dataclass
 class _Found:
-    """What a walk through a folder met."""
+    """What a walk through a folder met.
+
+    Args:
+        loose: pictures beside the class folders, which belong to no class.
+    """
 
     pictures: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     hidden: list[str] = field(default_factory=list)
+    loose: list[str] = field(default_factory=list)
 
 
 def is_picture_name(name: str) -> bool:
@@ -42,31 +47,50 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_picture(entry: os.DirEntry[str]) -> bool:
+    """True for a regular file with a picture's ending: a pipe or a device is never opened."""
+    try:
+        return is_picture_name(entry.name) and entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}.", "Check its permissions.") from error
+
+
 def walk_pictures(folder: Path, below: Path | None = None) -> _Found:
     """All files below a folder, sorted, as paths below `below`; each real folder once, whatever links point where.
 
-    Only regular files count as pictures: a pipe or a device is never opened.
+    A link to a folder that holds this one is not followed: it would bring other classes in.
     """
     found = _Found()
+    start = os.path.realpath(folder)
     seen: set[str] = set()
     base = below or folder
 
     def visit(path: Path) -> None:
         real = os.path.realpath(path)
-        if real in seen:
+        if real in seen or (real != start and os.path.commonpath([real, start]) == real):
             return
         seen.add(real)
-        try:
-            entries = sorted(os.scandir(path), key=lambda entry: entry.name)
-        except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
-        for entry in entries:
+        for entry in _entries(path):
             name = os.path.relpath(entry.path, base)
             if _is_hidden(entry.name):
                 found.hidden.append(name)
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 visit(Path(entry.path))
-            elif is_picture_name(entry.name) and entry.is_file():
+            elif _is_picture(entry):
                 found.pictures.append(name)
             else:
                 found.others.append(name)
@@ -76,7 +100,19 @@ def walk_pictures(folder: Path, below: Path | None = None) -> _Found:
 
 
 def _subfolders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not _is_hidden(entry.name))
+    return [entry.name for entry in _entries(folder) if not _is_hidden(entry.name) and _is_folder(entry)]
+
+
+def _note_beside(folder: Path, root: Path, found: _Found) -> None:
+    """Notes what lies beside the class folders and belongs to none."""
+    for entry in _entries(folder):
+        name = os.path.relpath(entry.path, root)
+        if _is_hidden(entry.name):
+            found.hidden.append(name)
+        elif _is_picture(entry):
+            found.loose.append(name)
+        elif not _is_folder(entry):
+            found.others.append(name)
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
@@ -140,12 +176,14 @@ def _explain_missing(folder: Path) -> DataError:
 
 
 def _notes(found: _Found) -> Iterator[str]:
-    if found.others:
-        shown = ", ".join(found.others[:5]) + (" …" if len(found.others) > 5 else "")
-        yield f"{len(found.others)} files that are no pictures by name were left out: {shown}"
-    if found.hidden:
-        shown = ", ".join(found.hidden[:5]) + (" …" if len(found.hidden) > 5 else "")
-        yield f"{len(found.hidden)} hidden files or folders were left out: {shown}"
+    kinds = (
+        (found.loose, "pictures beside the class folders were left out"),
+        (found.others, "files that are no pictures by name were left out"),
+        (found.hidden, "hidden files or folders were left out"),
+    )
+    for names, what in kinds:
+        if names:
+            yield f"{len(names)} {what}: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}"
 
 
 def _pack_split(
@@ -199,6 +237,8 @@ def open_folder(
     found = _Found()
     splits: dict[str, PictureSet] = {}
     damaged: tuple[Damaged, ...] = ()
+    for folder in (path, *folders.values()):
+        _note_beside(folder, path, found)
     for split, folder in (folders or {"train": path}).items():
         listing = _list_split(path, folder, classes, found)
         splits[split], bad = _pack_split(path, listing, size, mode, progress)

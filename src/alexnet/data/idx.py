@@ -85,10 +85,11 @@ def read_idx(path: Path) -> NDArray[Any]:
 
 def _split(images_path: Path, labels_path: Path, num_classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
     images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels) or not len(images):
+    fits = images.ndim == 3 and labels.ndim == 1 and len(images) == len(labels) > 0
+    if not fits or images.shape[1] != images.shape[2] or images.shape[1] == 0:
         raise DataError(
             f"{images_path} holds an array of {images.shape} and {labels_path} one of {labels.shape};"
-            " expected N pictures and N labels."
+            " expected N square pictures and N labels."
         )
     if labels.max() >= num_classes:
         raise DataError(f"{labels_path} holds the label {labels.max()}; there are {num_classes} classes.")

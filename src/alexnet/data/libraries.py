@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError, nearest
-from .decode import fit, to_pixels, to_rgb
+from .decode import fit, to_pixels, upright
 from .locate import cache_folder
 from .pictures import DataSet, PictureSet, picture_set
 
@@ -18,15 +18,25 @@ _HF_SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val
 _TORCHVISION_SPLITS = {"train": ("train",), "val": ("val", "valid"), "test": ("test",)}
 
 
+def _square(picture: object, split: str, size: int, mode: str) -> Image.Image:
+    if not isinstance(picture, Image.Image):
+        raise DataError(f"The {split} pictures are of type {type(picture).__name__}; expected Pillow pictures.")
+    return fit(picture if picture.mode == "L" else upright(picture), size, mode)
+
+
 def _stack(items: Iterable[tuple[Any, int]], split: str, size: int, mode: str) -> PictureSet:
     """Pictures of a library as one block; grey ones stay grey, and small squares of one size stay small."""
     squares: list[Image.Image] = []
     labels: list[int] = []
-    for picture, label in items:
-        if not isinstance(picture, Image.Image):
-            raise DataError(f"The {split} pictures are of type {type(picture).__name__}; expected Pillow pictures.")
-        squares.append(fit(picture if picture.mode == "L" else to_rgb(picture), size, mode))
-        labels.append(int(label))
+    try:
+        for picture, label in items:
+            squares.append(_square(picture, split, size, mode))
+            labels.append(int(label))
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+        raise DataError(
+            f"The {split} picture number {len(squares)} cannot be had: {str(error) or type(error).__name__}.",
+            "Expected pairs of a picture and a class.",
+        ) from error
     if not squares:
         raise DataError(f"The {split} split is empty.")
     sides = {square.width for square in squares}
@@ -68,23 +78,27 @@ def open_torchvision(name: str, root: str | None, *, size: int, mode: str) -> Da
         raise DataError(f"torchvision has no data set «{name}».", nearest(name, known))
     make = getattr(datasets, name)
     place = root or str(cache_folder() / "torchvision")
-    download = {"download": True} if "download" in inspect.signature(make).parameters else {}
     splits: dict[str, PictureSet] = {}
     classes: tuple[str, ...] = ()
+    reason = "it has no training pictures"
     for split, arguments in _torchvision_splits(make).items():
         try:
-            made = make(root=place, **arguments, **download)
-        except ValueError:
-            continue  # this data set has no split of that name
-        except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"torchvision cannot get {name}: {error}.", f"Put its files where torchvision looks, below {place}."
-            ) from error
+            made = _make(make, place, arguments)
+        except (OSError, RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+            reason = str(error) if split == "train" else reason  # many have no split of another name
+            continue
         splits[split] = _stack(made, split, size, mode)
         classes = classes or _torchvision_class_names(made, splits[split])
     if "train" not in splits:
-        raise DataError(f"torchvision's {name} has no training pictures with one label each.")
+        raise DataError(
+            f"torchvision cannot get {name}: {reason}.", f"Put its files where torchvision looks, below {place}."
+        )
     return DataSet(name=f"torchvision:{name}", classes=classes, splits=splits)
+
+
+def _make(make: Callable[..., Any], place: str, arguments: dict[str, Any]) -> Any:
+    download = {"download": True} if "download" in inspect.signature(make).parameters else {}
+    return make(root=place, **arguments, **download)
 
 
 def _hf_columns(features: Mapping[str, Any]) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ def download(dataset: str, file: RemoteFile) -> Path:
     target = make_folder(cache_folder() / "data" / dataset) / file.name
     try:
         torch.hub.download_url_to_file(file.url, str(target), hash_prefix=file.sha256, progress=True)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
         raise DataError(f"{file.url} could not be downloaded: {error}.") from error
     return target
 

@@ -100,17 +100,21 @@ def _pack(root: Path, paths: Sequence[str], size: int, mode: str, target: Path, 
 
 
 def _read_pack(target: Path) -> Packed | None:
-    """The pack under that name; None if there is none or its block has not the size that its facts say."""
+    """The pack under that name; None if there is none, or its facts are damaged or do not fit its block."""
     index, block = target.with_suffix(".json"), target.with_suffix(".bin")
     if not (index.exists() and block.exists()):
         return None
-    facts = json.loads(index.read_text(encoding="utf-8"))
-    shape = (len(facts["kept"]), 3, facts["side"], facts["side"])
+    try:
+        facts = json.loads(index.read_text(encoding="utf-8"))
+        kept = [int(number) for number in facts["kept"]]
+        shape = (len(kept), 3, int(facts["side"]), int(facts["side"]))
+        damaged = tuple(Damaged(path=path, reason=reason) for path, reason in facts["damaged"])
+    except (ValueError, KeyError, TypeError):
+        return None  # damaged: packed anew
     if block.stat().st_size != math.prod(shape):
         return None
     pixels = np.memmap(block, np.uint8, "r", shape=shape) if shape[0] else np.zeros(shape, np.uint8)
-    damaged = tuple(Damaged(path=path, reason=reason) for path, reason in facts["damaged"])
-    return Packed(pixels=pixels, kept=facts["kept"], damaged=damaged)
+    return Packed(pixels=pixels, kept=kept, damaged=damaged)
 
 
 def pack_files(root: Path, paths: Sequence[str], size: int, mode: str, progress: Progress | None = None) -> Packed:

@@ -71,7 +71,7 @@ def resize(pixels: Tensor, size: int) -> Tensor:
         return pixels.float()
     whole = torch.tensor([0.0], device=pixels.device), torch.tensor([float(side)], device=pixels.device)
     weights = resize_weights(*whole, side, size)
-    return _resample(pixels, weights, weights).round_()
+    return _resample(pixels, weights, weights).add_(0.5).floor_()
 
 
 def to_values(levels: Tensor, spec: PictureSpec) -> Tensor:

@@ -2,7 +2,17 @@
 
 from .folder import RunFolder, RunLock, find_run, list_runs, new_run, slug
 from .origin import describe_origin, library_versions
-from .writing import link_file, make_folder, new_file, replace_file, storage_errors, write_bytes, write_csv, write_json, write_text
+from .writing import (
+    link_file,
+    make_folder,
+    new_file,
+    replace_file,
+    storage_errors,
+    write_bytes,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 __all__ = [
     "RunFolder",

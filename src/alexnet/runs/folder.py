@@ -105,6 +105,10 @@ class RunLock:
         self._file.close()
 
 
+MAX_SLUG = 60
+"""Characters of a data set's name in a folder's name; file systems allow 255 bytes in all."""
+
+
 def slug(name: str) -> str:
     """A data set's name or folder as a part of a folder's name.
 
@@ -112,7 +116,7 @@ def slug(name: str) -> str:
     'my-flowers'
     """
     last = re.split(r"[/\\]", name.rstrip("/\\"))[-1]
-    return re.sub(r"[^\w]+", "-", last.rpartition(":")[2]).strip("-").lower() or "pictures"
+    return re.sub(r"[^\w]+", "-", last.rpartition(":")[2]).strip("-").lower()[:MAX_SLUG] or "pictures"
 
 
 def new_run(data: str, model: str, chosen: Path | None = None, root: Path | None = None) -> RunFolder:

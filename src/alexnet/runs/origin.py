@@ -46,7 +46,7 @@ def describe_origin() -> dict[str, Any]:
     """The content of `origin.json`."""
     return {
         "command": sys.argv,
-        "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),

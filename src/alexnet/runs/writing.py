@@ -114,9 +114,13 @@ def guard_cell(value: object) -> object:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table with a header line."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows([guard_cell(cell) for cell in row] for row in rows)
+    plain = csv.writer(text, lineterminator="\n")
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(header)
+    for row in rows:
+        # Python 3.11 does not quote a lone carriage return of its own accord.
+        writer = quoting if any("\r" in str(cell) for cell in row) else plain
+        writer.writerow([guard_cell(cell) for cell in row])
     write_text(path, text.getvalue())
 
 

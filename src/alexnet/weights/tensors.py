@@ -27,9 +27,14 @@ _KEY = "alexnet"
 Arrays = Mapping[str, NDArray[Any]]
 
 
+def _plain(array: NDArray[Any]) -> NDArray[Any]:
+    """The same values in C order and little-endian, as the file format has them."""
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+
+
 def digest(array: NDArray[Any]) -> str:
-    """SHA-256 of an array's type, shape and bytes."""
-    whole = np.ascontiguousarray(array)
+    """SHA-256 of an array's type, shape and values."""
+    whole = _plain(array)
     head = f"{whole.dtype.str}{whole.shape}".encode()
     return hashlib.sha256(head + whole.tobytes()).hexdigest()
 
@@ -41,7 +46,7 @@ def _header(content: bytes | bytearray) -> bytes:
 
 def serialise(tensors: Arrays, card: Mapping[str, Any]) -> bytes:
     """A safetensors file's content: the tensors, and in its header the card and the digests."""
-    whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    whole = {name: _plain(array) for name, array in tensors.items()}
     facts = {
         "format": FORMAT,
         "header": _BLANK,
