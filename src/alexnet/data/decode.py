@@ -34,6 +34,9 @@ _NOT_READ = (
     (b"%PDF", "PDF"),
 )
 
+# What Pillow raises for damaged files, depending on the format.
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError)
+
 Pixels = NDArray[np.uint8]
 Source = str | os.PathLike[str] | bytes
 
@@ -82,6 +85,12 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+def _check_pixels(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise PictureError(name, f"has {width} × {height} pixels, more than {MAX_PIXELS // 10**6} million")
+
+
 def open_picture(source: Source, name: str | None = None) -> Image.Image:
     """The picture, upright (EXIF applied), RGB of 8 bits, alpha laid over white, the first frame of several.
 
@@ -99,32 +108,15 @@ def open_picture(source: Source, name: str | None = None) -> Image.Image:
         raise PictureError(called, f"cannot be read: {error.strerror}") from error
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise PictureError(called, f"has {width} × {height} pixels, more than {MAX_PIXELS // 10**6} million")
+            _check_pixels(image, called)
             return ImageOps.exif_transpose(_first_frame(image))
     except UnidentifiedImageError as error:
         raise PictureError(called, _recognise(content[:64])) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise PictureError(called, f"has more than {MAX_PIXELS // 10**6} million pixels") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        IndexError,
-        KeyError,
-        TypeError,
-    ) as error:
-        # Pillow raises all of these for damaged files, depending on the format.
-        reason = (
-            "is cut short"
-            if "truncated" in str(error).lower()
-            else f"is damaged ({str(error) or type(error).__name__})"
-        )
-        raise PictureError(called, reason) from error
+    except DAMAGE as error:
+        why = str(error) or type(error).__name__
+        raise PictureError(called, "is cut short" if "truncated" in why.lower() else f"is damaged ({why})") from error
 
 
 def _first_frame(image: Image.Image) -> Image.Image:
@@ -138,10 +130,7 @@ def _first_frame(image: Image.Image) -> Image.Image:
 
 def upright(image: Image.Image) -> Image.Image:
     """A picture that another library opened, as `open_picture` would give it."""
-    if image.width * image.height > MAX_PIXELS:
-        raise PictureError(
-            "A picture", f"has {image.width} × {image.height} pixels, more than {MAX_PIXELS // 10**6} million"
-        )
+    _check_pixels(image, "A picture")
     return ImageOps.exif_transpose(_first_frame(image))
 
 

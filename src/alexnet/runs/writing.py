@@ -97,7 +97,7 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Text as UTF-8; names that are no valid text keep their bytes visible as `\\udcXX`."""
+    """Text as UTF-8; the bytes of a name that are no text become visible escapes."""
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
