@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from alexnet.config import RECIPES
+from alexnet.spec import VARIANTS
+from alexnet.spec.variants import KERAS, changed
 
 CLASSES = ("circle", "cross", "square")
 
@@ -49,6 +54,26 @@ def write_shapes(folder: Path, per_class: int, seed: int = 0) -> None:
         (folder / kind).mkdir(parents=True)
         for number in range(per_class):
             draw_shape(kind, luck).save(folder / kind / f"{kind}-{number:03d}.png")
+
+
+@pytest.fixture(scope="module")
+def tiny_net() -> Iterator[str]:
+    """The name of a net that is `keras` with narrow layers: all kinds of layers, and checkpoints of 0.3 MB."""
+    narrow = changed(
+        KERAS,
+        conv1={"filters": 16},
+        conv2={"filters": 24},
+        conv3={"filters": 24},
+        conv4={"filters": 24},
+        conv5={"filters": 32},
+        fc6={"features": 64},
+        fc7={"features": 32},
+    )
+    recipe = RECIPES["keras"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(VARIANTS, "tiny", replace(VARIANTS["keras"], name="tiny", layers=narrow))
+        patch.setitem(RECIPES, "tiny", replace(recipe, model=replace(recipe.model, name="tiny")))
+        yield "tiny"
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,10 @@ class RunInUseError(AlexNetError):
     kind = "in-use"
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came where nothing listens for it in particular; like Ctrl-C, it unwinds and cleans up."""
+
+
 class Interrupted(AlexNetError):
     """A signal stopped the training; everything needed to go on was saved.
 
@@ -86,14 +90,21 @@ class Interrupted(AlexNetError):
         self.exit_code = 128 + signal_number
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The sentence that helps after a misspelling: the nearest known name, or all of them.
+MAX_NAMED = 20
+
+
+def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """The sentence that helps after a misspelling: the nearest known name, or the known ones.
 
     >>> nearest("papper", ["paper", "museum"])
     'Did you mean «paper»?'
+    >>> nearest("lrr", ["lr", "momentum"], prefix="optim.")
+    'Did you mean «optim.lr»?'
     >>> nearest("zzz", ["paper", "museum"])
     'Known are: paper, museum.'
     """
     names = list(known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"Did you mean «{close[0]}»?" if close else f"Known are: {', '.join(names)}."
+    if close:
+        return f"Did you mean «{prefix}{close[0]}»?"
+    return f"Known are: {', '.join(names[:MAX_NAMED])}{', …' if len(names) > MAX_NAMED else '.'}"

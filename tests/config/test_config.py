@@ -58,9 +58,9 @@ def test_whole_numbers_become_floats() -> None:
 @pytest.mark.parametrize(
     ("path", "named", "hint"),
     [
-        ("optim.lrr", "optim.lrr", "Did you mean «lr»?"),
-        ("optim.weight-decay", "optim.weight-decay", "Did you mean «weight_decay»?"),
-        ("training.epoch", "training.epoch", "Did you mean «epochs»?"),
+        ("optim.lrr", "optim.lrr", "Did you mean «optim.lr»?"),
+        ("optim.weight-decay", "optim.weight-decay", "Did you mean «optim.weight_decay»?"),
+        ("training.epoch", "training.epoch", "Did you mean «training.epochs»?"),
         ("optimm.lr", "optimm", "Did you mean «optim»?"),
         ("zzz.lr", "zzz", "Known are: data, model, picture, augment, optim, schedule, training"),
         ("optim.zzz", "optim.zzz", "Known are: rule, lr, momentum, weight_decay"),

@@ -19,14 +19,15 @@ from alexnet.cli.main import COMMANDS, main
 from alexnet.spec import VARIANTS
 
 Capture = pytest.CaptureFixture[str]
+pytestmark = pytest.mark.usefixtures("tiny_net")
 FAST = ("--set", "training.batch_size=16", "--image-size", "28", "--lr", "0.05", "--precision", "fp32")
 
 
 @pytest.fixture(scope="module")
-def run(shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(shapes: Path, tiny_net: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run, made through the terminal."""
     folder = tmp_path_factory.mktemp("runs") / "shapes"
-    assert main(["train", str(shapes), "--model", "keras", "--epochs", "2", *FAST, "--run", str(folder)]) == 0
+    assert main(["train", str(shapes), "--model", "tiny", "--epochs", "2", *FAST, "--run", str(folder)]) == 0
     return folder
 
 
@@ -74,7 +75,7 @@ def test_one_model_layer_by_layer(capsys: Capture) -> None:
 
 
 def test_train_as_json_prints_one_object(shapes: Path, tmp_path: Path, capsys: Capture) -> None:
-    arguments = ["train", str(shapes), "--model", "keras", "--epochs", "1", *FAST, "--run", str(tmp_path / "run")]
+    arguments = ["train", str(shapes), "--model", "tiny", "--epochs", "1", *FAST, "--run", str(tmp_path / "run")]
     code, out, _ = ask(capsys, *arguments, "--json")
     assert code == 0
     assert set(json.loads(out)) == {"run", "epochs", "steps", "top1", "top5", "loss", "seconds"}
@@ -122,7 +123,7 @@ def test_ten_views_need_a_margin(run: Path, capsys: Capture) -> None:
 def test_ten_views_of_a_net_with_a_margin(shapes: Path, tmp_path: Path, capsys: Capture) -> None:
     margin = ("--set", "picture.resize=32", "--set", "augment.crop=random", "--set", "augment.flip=true")
     folder = str(tmp_path / "run")
-    assert main(["train", str(shapes), "--model", "keras", "--epochs", "1", *FAST, *margin, "--run", folder]) == 0
+    assert main(["train", str(shapes), "--model", "tiny", "--epochs", "1", *FAST, *margin, "--run", folder]) == 0
     code, out, _ = ask(capsys, "evaluate", folder, "--views", "10", "--json")
     assert code == 0
     assert json.loads(out)["views"] == 10

@@ -1,6 +1,6 @@
 """What a run is: the tree of settings, each net's recipe, strict reading and writing. Needs no torch."""
 
-from .make import make_config, parse_setting, read_config
+from .make import make_config, model_in_file, parse_setting, read_config
 from .recipes import RECIPES
 from .strict import to_plain
 from .tree import AugmentConfig, ModelConfig, OptimConfig, PictureConfig, RunConfig, ScheduleConfig
@@ -14,6 +14,7 @@ __all__ = [
     "RunConfig",
     "ScheduleConfig",
     "make_config",
+    "model_in_file",
     "parse_setting",
     "read_config",
     "to_plain",

@@ -73,11 +73,42 @@ def read_config_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read as settings: {error}.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read as settings: {error}.", "Write JSON or TOML.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} must hold a table of settings.")
     return values
+
+
+def model_in_file(path: Path | None) -> str | None:
+    """The model that a settings file names, if it names one.
+
+    Raises:
+        ConfigError: it cannot be read or parsed.
+    """
+    branch = read_config_file(path).get("model") if path is not None else None
+    name = branch.get("name") if isinstance(branch, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def _merge_file(tree: dict[str, Any], path: Path) -> set[str]:
+    """Places a file's settings; the paths that it sets."""
+    placed = set()
+    for branch, values in read_config_file(path).items():
+        if not isinstance(values, dict):
+            tree[branch] = values
+            continue
+        for name, value in values.items():
+            _place(tree, f"{branch}.{name}", value)
+            placed.add(f"{branch}.{name}")
+    return placed
+
+
+def _keep_margin(tree: dict[str, Any], model: str) -> None:
+    """For another image size, the margin around the crop keeps its share: 256 → 224 becomes 128 → 112."""
+    own, size, resize = find_variant(model).image_size, tree["model"]["image_size"], tree["picture"]["resize"]
+    if isinstance(size, int) and isinstance(resize, int) and size != own:
+        tree["picture"]["resize"] = max(round(resize * size / own), size)
 
 
 def make_config(
@@ -89,24 +120,24 @@ def make_config(
     """The recipe of `model` on `data`, changed by a file and by settings.
 
     Args:
+        data, model: what was typed; a file does not change them.
         settings: (path, value) pairs such as ("optim.lr", 0.02); later ones win.
 
     Raises:
         ConfigError: an unknown model or setting, a value that does not fit, or an image size that the net cannot see.
     """
     tree = to_plain(RECIPES[find_variant(model).name])
-    tree["data"]["name"] = data
-    if file is not None:
-        for branch, values in read_config_file(file).items():
-            if isinstance(values, dict):
-                for name, value in values.items():
-                    _place(tree, f"{branch}.{name}", value)
-            else:
-                tree[branch] = values
+    placed = _merge_file(tree, file) if file is not None else set()
+    tree["data"]["name"], tree["model"]["name"] = data, model
     for path, value in dict(settings).items():
+        if path in ("data.name", "model.name") and value != tree[path.partition(".")[0]]["name"]:
+            raise ConfigError(f"{path} is not set by --set.", "Type DATA, and the model after --model.")
         _place(tree, path, value)
+        placed.add(path)
+    if "picture.resize" not in placed:
+        _keep_margin(tree, model)
     config = read_config(tree)
-    compute(find_variant(config.model.name).resized(image_size=config.model.image_size))
+    compute(find_variant(model).resized(image_size=config.model.image_size))
     return config
 
 
@@ -116,6 +147,11 @@ def read_config(tree: Mapping[str, Any]) -> RunConfig:
     Raises:
         ConfigError: another format number, an unknown or missing key, a wrong type.
     """
+    if not isinstance(tree, Mapping):
+        raise ConfigError("The settings are no table of names and values.", "Restore config.json, or train anew.")
     if tree.get("format") != FORMAT:
-        raise ConfigError(f"The settings have format {tree.get('format')}; this version reads format {FORMAT}.")
+        raise ConfigError(
+            f"The settings have format {tree.get('format')}; this version reads format {FORMAT}.",
+            "Use the version of alexnet that wrote them.",
+        )
     return read(RunConfig, tree)

@@ -91,7 +91,7 @@ def read(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
     prefix = f"{path}." if path else ""
     for key in values:
         if key not in hints:
-            raise ConfigError(f"There is no setting «{prefix}{key}».", nearest(key, hints))
+            raise ConfigError(f"There is no setting «{prefix}{key}».", nearest(key, hints, prefix))
     required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]  # type: ignore[arg-type]
     for name in required:
         if name not in values:

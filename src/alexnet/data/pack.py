@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import StorageError
-from ..runs import make_folder, new_file, write_json
+from ..runs import make_folder, new_file, remove_stale, write_json
 from .decode import PictureError, fit, open_picture, to_pixels
 from .locate import cache_folder
 from .pictures import Bytes, Damaged
@@ -130,6 +130,7 @@ def pack_files(root: Path, paths: Sequence[str], size: int, mode: str, progress:
         StorageError: the cache cannot be written.
     """
     folder = make_folder(cache_folder() / "packs")
+    remove_stale(folder)
     target = folder / _digest(root, _listing(root, paths), size, mode)
     packed = _read_pack(target)
     if packed is not None:

@@ -54,11 +54,12 @@ def to_png(figure: Figure, dpi: int = 110) -> bytes:
 
 
 def shorten(text: str, length: int) -> str:
-    """Text of at most `length` characters, its middle left out; `$` is no mathematics.
+    """Text of at most `length` characters, its middle left out; one line, and `$` is no mathematics.
 
     >>> shorten("a-very-long-name.jpg", 12)
     'a-very…e.jpg'
     """
+    text = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
     if len(text) > length:
         keep = length - 1
         text = f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"

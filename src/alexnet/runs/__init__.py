@@ -1,11 +1,12 @@
 """What a run leaves behind: the run folder and the functions that write. Needs no torch."""
 
-from .folder import RunFolder, RunLock, find_run, list_runs, new_run, slug
+from .folder import RunFolder, RunLock, discard_run, find_run, list_runs, new_run, slug
 from .origin import describe_origin, library_versions
 from .writing import (
     link_file,
     make_folder,
     new_file,
+    remove_stale,
     replace_file,
     storage_errors,
     write_bytes,
@@ -18,6 +19,7 @@ __all__ = [
     "RunFolder",
     "RunLock",
     "describe_origin",
+    "discard_run",
     "find_run",
     "library_versions",
     "link_file",
@@ -25,6 +27,7 @@ __all__ = [
     "make_folder",
     "new_file",
     "new_run",
+    "remove_stale",
     "replace_file",
     "slug",
     "storage_errors",

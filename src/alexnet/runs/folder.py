@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,10 +161,16 @@ def find_run(path: Path) -> RunFolder:
 
 
 def list_runs(data: str, model: str, root: Path | None = None) -> list[Path]:
-    """The folders of the runs of a model on a data set, by number."""
+    """The folders of the runs of a model on a data set, by number; such as have never begun are left out."""
     prefix = f"{slug(data)}-{model}-"
     parent = root or Path("runs")
     if not parent.is_dir():
         return []
-    numbered = [path for path in parent.iterdir() if path.name.removeprefix(prefix).isdigit()]
-    return sorted((path for path in numbered if path.name.startswith(prefix)), key=lambda p: int(p.name[len(prefix) :]))
+    named = [path for path in parent.iterdir() if path.name.startswith(prefix) and (path / "config.json").exists()]
+    numbered = [path for path in named if path.name.removeprefix(prefix).isdigit()]
+    return sorted(numbered, key=lambda path: int(path.name.removeprefix(prefix)))
+
+
+def discard_run(folder: RunFolder) -> None:
+    """Removes the folder of a run that never began."""
+    shutil.rmtree(folder.path, ignore_errors=True)

@@ -13,11 +13,12 @@ import io
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import StorageError
+from ..errors import StorageError, WeightsError
 
 
 def _explain(path: Path, error: OSError, num_bytes: int) -> StorageError:
@@ -29,7 +30,7 @@ def _explain(path: Path, error: OSError, num_bytes: int) -> StorageError:
         )
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return StorageError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.")
-    return StorageError(f"{path} cannot be written: {error.strerror or error}.")
+    return StorageError(f"{path} cannot be written: {error.strerror or error}.", "Check the path.")
 
 
 @contextlib.contextmanager
@@ -132,11 +133,20 @@ def append_line(path: Path, value: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file of lines; a last line that a crash cut short is left out."""
+    """The JSON objects of a file of lines; a last line that a crash cut short is left out.
+
+    Raises:
+        WeightsError: another line is damaged; names it.
+    """
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    rows = []
+    for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise WeightsError(f"Line {number} of {path} is damaged.", "Remove that line.") from error
+    return rows
 
 
 def replace_file(source: Path, target: Path) -> None:
@@ -164,3 +174,14 @@ def link_file(source: Path, target: Path) -> None:
         except OSError:  # the file system has no hard links
             shutil.copyfile(source, temporary)
     replace_file(temporary, target)
+
+
+STALE_SECONDS = 24 * 3600
+
+
+def remove_stale(folder: Path) -> None:
+    """Removes the temporary files of processes that were killed more than a day ago."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):  # another process was faster
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()

@@ -174,4 +174,3 @@ class Dropout:
 
 
 Layer = Conv | Local | Linear | ResponseNorm | MapNorm | BatchNorm | Pool | AdaptivePool | Relu | Flatten | Dropout
-WEIGHT_LAYERS = (Conv, Local, Linear)

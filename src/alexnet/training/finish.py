@@ -21,7 +21,7 @@ from ..figures import (
     draw_gallery,
     write_report,
 )
-from ..runs import write_bytes, write_csv, write_json, write_text
+from ..runs import link_file, write_bytes, write_csv, write_json, write_text
 from ..weights import read_weights
 from .loop import Job
 
@@ -156,6 +156,9 @@ def finish(job: Job) -> dict[str, Any]:
     """
     split = "test" if "test" in job.data.splits else "val"
     pictures = job.data.splits[split]
+    best = job.folder.checkpoints / "best.safetensors"
+    if best.exists() and not job.folder.weights.exists():
+        link_file(best, job.folder.weights)
     stored = read_weights(job.folder.weights).tensors
     job.net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in stored.items()})
     job.reporter.begin_evaluation(split, len(pictures))

@@ -81,7 +81,7 @@ def _step(job: Job, pictures: Tensor, labels: Tensor) -> tuple[float, int, int]:
         rate = job.optimiser.param_groups[0]["lr"]
         raise DivergedError(
             f"The loss is {loss.item()} at step {job.state.step + 1} (epoch {job.state.epoch + 1}, rate {rate:g}).",
-            f"Use a smaller rate: --lr {rate / 10:g}.",
+            f"Train into another folder with a smaller rate: --lr {rate / 10:g}.",
         )
     job.optimiser.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -106,12 +106,17 @@ def _log(job: Job, split: str, rates: dict[str, float]) -> None:
     state.lines += 1
 
 
-def _save(job: Job) -> None:
+def save(job: Job) -> None:
+    """Writes a checkpoint of where the job stands.
+
+    Raises:
+        StorageError: it cannot be written; the earlier ones stay as they are.
+    """
     save_checkpoint(job.folder, job.net, job.optimiser, job.state)
 
 
 def _stop(job: Job, signals: StopSignals) -> Interrupted:
-    _save(job)
+    save(job)
     return Interrupted(
         f"Stopped at step {job.state.step}, in epoch {job.state.epoch + 1}; everything is saved.",
         f"Go on with: alexnet train --resume --run {job.folder.path}",
@@ -140,7 +145,7 @@ def _train_epoch(job: Job, signals: StopSignals) -> None:
         if signals.number:
             raise _stop(job, signals)
         if time.monotonic() - saved > SAVE_SECONDS:
-            _save(job)
+            save(job)
             saved = time.monotonic()
 
 
@@ -199,6 +204,6 @@ def train_epochs(job: Job) -> None:
                 _evaluate_epoch(job, signals)
             except Stopped:
                 raise _stop(job, signals) from None
-            _save(job)
+            save(job)
             if signals.number:
                 raise _stop(job, signals)

@@ -11,9 +11,9 @@ import torch
 from ..config import RunConfig, to_plain
 from ..data import DataSet, PictureSet, open_for_run
 from ..errors import ConfigError
-from ..model import choose_machine, create
+from ..model import AlexNet, choose_machine, create
 from ..runs import RunFolder, describe_origin, make_folder, write_csv, write_json
-from ..spec import PictureSpec, find_variant
+from ..spec import PictureSpec, compute, find_variant
 from ..weights import Card
 from .loop import Job, fingerprint
 from .optimiser import make_optimiser
@@ -24,16 +24,9 @@ MEAN_BATCH = 1024
 
 
 def resolve_sizes(config: RunConfig) -> tuple[int, int]:
-    """(pixels that the net sees, pixels that pictures are resized to before the crop).
-
-    Where a person asks for another image size than the recipe's, the margin around the crop keeps its share.
-    """
-    own = find_variant(config.model.name).image_size
-    size = config.model.image_size or own
-    resize = config.picture.resize
-    if resize is None:
-        return size, size
-    return size, resize if size == own else max(round(resize * size / own), size)
+    """(pixels that the net sees, pixels that pictures are resized to before the crop)."""
+    size = config.model.image_size or find_variant(config.model.name).image_size
+    return size, config.picture.resize or size
 
 
 def training_mean(pictures: PictureSet, channels: int, scale: float) -> tuple[float, ...]:
@@ -58,8 +51,8 @@ def _spread(values: tuple[float, ...], channels: int, name: str) -> tuple[float,
         return values
     if len(values) == 1:
         return values * channels
-    if channels == 1:
-        return (sum(values) / len(values),)
+    if channels == 1 and len(values) == 3:
+        return (sum(values) / 3,)
     raise ConfigError(
         f"picture.{name} has {len(values)} numbers for {channels} channels.", "Give one, or one for each."
     )
@@ -86,7 +79,8 @@ def write_facts(folder: RunFolder, config: RunConfig, data: DataSet) -> None:
     """The files that say what a run is: settings, origin, classes, split."""
     make_folder(folder.checkpoints)
     write_json(folder.config, to_plain(config))
-    write_json(folder.origin, describe_origin())
+    if not folder.origin.exists():
+        write_json(folder.origin, describe_origin())
     write_json(folder.classes, list(data.classes))
     rows = (
         (name, split, data.classes[label])
@@ -138,12 +132,15 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
     size, resize = resolve_sizes(config)
     channels = config.model.channels or data.channels
     picture = _picture_spec(config, data, channels, size, resize)
-    config = replace(config, model=replace(config.model, channels=channels, image_size=size))
+    config = replace(
+        config,
+        model=replace(config.model, channels=channels, image_size=size),
+        picture=replace(config.picture, resize=resize),
+    )
     training = config.training
     machine = choose_machine(training.device, training.precision)
     torch.manual_seed(training.seed)
-    net = create(config.model.name, classes=len(data.classes), channels=channels, image_size=size, seed=training.seed)
-    net = net.to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = _create(config, len(data.classes)).to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     origin: dict[str, Any] = {"run": folder.path.name, "data": data.name, **_versions()}
     return Job(
         config=config,
@@ -157,6 +154,26 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
         reporter=reporter,
         card=Card(variant=config.model.name, picture=picture, classes=data.classes, origin=origin),
     )
+
+
+def _create(config: RunConfig, classes: int) -> AlexNet:
+    """The net with its initial values.
+
+    Raises:
+        ConfigError: its weights do not fit into memory.
+    """
+    model = config.model
+    try:
+        return create(
+            model.name, classes=classes, channels=model.channels, image_size=model.image_size, seed=config.training.seed
+        )
+    except RuntimeError as error:
+        spec = find_variant(model.name).resized(classes=classes, image_size=model.image_size)
+        raise ConfigError(
+            f"The {4e-9 * compute(spec).parameters:,.1f} GB of weights of «{model.name}» at {model.image_size} pixels"
+            f" cannot be had: {str(error).splitlines()[0]}",
+            "Choose a smaller --image-size.",
+        ) from error
 
 
 def _versions() -> dict[str, str]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..config import RunConfig, read_config, to_plain
-from ..errors import ConfigError, DataError, WeightsError
+from ..data import DataSet
+from ..errors import ConfigError, DataError, Interrupted, Terminated, WeightsError, nearest
 from ..model import choose_machine
-from ..runs import RunFolder, RunLock, find_run, new_run, write_json
+from ..runs import RunFolder, RunLock, discard_run, find_run, new_run
 from .finish import finish
-from .loop import fingerprint, train_epochs
+from .loop import Job, fingerprint, save, train_epochs
 from .prepare import describe_settings, open_pictures, prepare, write_facts
 from .reporting import Reporter, Silent
-from .state import load_newest
+from .state import State, load_newest
 
-MAY_CHANGE = ("training.epochs", "training.device")
+MAY_CHANGE = ("training.epochs", "training.device", "data.root")
 """The settings that a resumed run may change; all others decide what it computes."""
 
 
@@ -56,14 +58,42 @@ def train_new(config: RunConfig, *, run: Path | None = None, reporter: Reporter 
     folder = new_run(config.data.name, config.model.name, run)
     lock = RunLock(folder)
     try:
-        job = prepare(config, folder, data, reporter)
-        write_facts(folder, job.config, data)
-        reporter.note(describe_settings(job.config, data, job))
-        train_epochs(job)
-        return Run(folder=folder.path, metrics=finish(job))
+        return _complete(_begin(config, folder, data, reporter))
     finally:
         reporter.close()
         lock.release()
+
+
+def _begin(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Reporter) -> Job:
+    """A new job with its facts and a checkpoint of step 0 written, so that it can be resumed from the first moment.
+
+    Nothing is left behind if that fails.
+    """
+    try:
+        job = prepare(config, folder, data, reporter)
+        write_facts(folder, job.config, data)
+        save(job)
+    except BaseException:
+        discard_run(folder)
+        raise
+    return job
+
+
+def _complete(job: Job) -> Run:
+    """Trains what is left and writes the result.
+
+    Raises:
+        Interrupted: also by a signal while the result is written.
+    """
+    job.reporter.note(describe_settings(job.config, job.data, job))
+    train_epochs(job)
+    try:
+        metrics = finish(job)
+    except KeyboardInterrupt as stop:
+        number = signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT
+        again = f"Write it with: alexnet train --resume --run {job.folder.path}"
+        raise Interrupted("Stopped: the training is done and saved, its report is not.", again, number) from stop
+    return Run(folder=job.folder.path, metrics=metrics)
 
 
 def read_run_config(folder: RunFolder) -> RunConfig:
@@ -76,7 +106,7 @@ def read_run_config(folder: RunFolder) -> RunConfig:
     try:
         plain = json.loads(folder.config.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise WeightsError(f"{folder.config} cannot be read: {error}.") from error
+        raise WeightsError(f"{folder.config} cannot be read: {error}.", "Restore it, or train anew.") from error
     return read_config(plain)
 
 
@@ -87,10 +117,13 @@ def _changed(config: RunConfig, settings: Mapping[str, Any]) -> RunConfig:
         branch, _, name = path.partition(".")
         if path in MAY_CHANGE:
             plain[branch][name] = value
-        elif plain.get(branch, {}).get(name) != value:
+        elif name not in plain.get(branch, {}):
+            known = plain.get(branch) or [key for key, values in plain.items() if isinstance(values, dict)]
+            raise ConfigError(f"There is no setting «{path}».", nearest(name, known, f"{branch}."))
+        elif plain[branch][name] != value:
             raise ConfigError(
-                f"This run was made with {path} = {plain.get(branch, {}).get(name)!r}; it cannot go on with {value!r}.",
-                f"A resumed run may change {' and '.join(MAY_CHANGE)}; train anew for anything else.",
+                f"This run was made with {path} = {plain[branch][name]!r}; it cannot go on with {value!r}.",
+                f"A resumed run may change {', '.join(MAY_CHANGE)}; train anew for anything else.",
             )
     return read_config(plain)
 
@@ -115,18 +148,26 @@ def train_on(run: Path, settings: Mapping[str, Any] | None = None, *, reporter: 
         state, skipped = load_newest(folder, job.net, job.optimiser)
         for reason in skipped:
             reporter.note(f"A newer checkpoint was passed over: {reason}")
-        if state.data != fingerprint(data.splits["train"]):
-            raise DataError(
-                f"The training pictures of «{data.name}» are no longer those that {folder.path} was trained on.",
-                "Bring them back, or train anew.",
-            )
+        _check_state(state, job)
         job = replace(job, state=state)
-        write_json(folder.config, to_plain(job.config))
+        write_facts(folder, job.config, data)
         folder.cut_history(state.lines)
-        reporter.note(describe_settings(job.config, data, job))
         reporter.note(f"Going on from step {state.step}, epoch {state.epoch + 1}.")
-        train_epochs(job)
-        return Run(folder=folder.path, metrics=finish(job))
+        return _complete(job)
     finally:
         reporter.close()
         lock.release()
+
+
+def _check_state(state: State, job: Job) -> None:
+    """Refuses other pictures than before, and fewer epochs than are done."""
+    if state.data != fingerprint(job.data.splits["train"]):
+        raise DataError(
+            f"The training pictures of «{job.data.name}» are no longer those that {job.folder.path} was trained on.",
+            "Bring them back, or train anew.",
+        )
+    if state.epoch > job.config.training.epochs:
+        raise ConfigError(
+            f"{job.folder.path} has {state.epoch} epochs behind it; it cannot have {job.config.training.epochs}.",
+            f"Give at least --epochs {state.epoch}.",
+        )

@@ -79,7 +79,7 @@ def _facts(content: bytes, path: Path) -> dict[str, Any]:
         stored = str(facts["header"])
     except (ValueError, KeyError, AttributeError, TypeError) as error:
         raise WeightsError(
-            f"{path} has no card of this program.", "Import foreign weights first: alexnet weights import."
+            f"{path} has no card of this program.", "Name a run folder, or its model.safetensors."
         ) from error
     if facts.get("format") != FORMAT:
         raise WeightsError(f"{path} has format {facts.get('format')}; this version reads format {FORMAT}.")
