@@ -36,6 +36,7 @@ def loaded_after(code: str) -> set[str]:
         "import alexnet.errors, alexnet.spec, alexnet.config, alexnet.runs",
         "from alexnet.cli.main import main; main(['--help'])",
         "from alexnet.cli.main import main; main(['models', '--json'])",
+        *[f"from alexnet.cli.main import main; main(['{name}', '--help'])" for name in COMMANDS],
     ],
 )
 def test_light_things_import_nothing_heavy(code: str) -> None:

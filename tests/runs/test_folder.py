@@ -52,6 +52,8 @@ def test_runs_lie_under_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     assert new_run("sample", "keras").path == Path("runs/sample-keras-1")
     assert (tmp_path / "runs/sample-keras-1").is_dir()
+    assert list_runs("sample", "keras") == []
+    Path("runs/sample-keras-1/config.json").write_bytes(b"{}")
     assert list_runs("sample", "keras") == [Path("runs/sample-keras-1")]
 
 
@@ -91,6 +93,8 @@ def test_an_existing_folder_is_never_overwritten(tmp_path: Path) -> None:
 def test_runs_are_listed_by_number(tmp_path: Path) -> None:
     for name in ("sample-keras-10", "sample-keras-2", "sample-keras-x", "sample-half-1", "other-sample-keras-1", "7"):
         (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_bytes(b"{}")
+    (tmp_path / "sample-keras-11").mkdir()  # of a run that never began
     assert [path.name for path in list_runs("sample", "keras", tmp_path)] == ["sample-keras-2", "sample-keras-10"]
     assert list_runs("sample", "keras", tmp_path / "nowhere") == []
 

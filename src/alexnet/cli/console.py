@@ -24,10 +24,6 @@ LINE_SECONDS = 60
 PIPE_WIDTH = 160
 """Characters per line where the output is no terminal, so that lines are not broken for whoever reads them."""
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Facts for machines on standard output, nothing else."
-)
-
 
 def err() -> Console:
     """Standard error, with colour only on a terminal that wants it."""

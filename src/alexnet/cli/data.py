@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from ..data import SOURCES, DataSet, open_data, places
-from .console import ConsoleReporter, json_option, print_json, print_table, printable
+from .options import json_option, root_option
+
+if TYPE_CHECKING:
+    from ..data import DataSet
 
 BAR_WIDTH = 24
 
@@ -23,6 +24,9 @@ def _facts(data: DataSet) -> dict[str, Any]:
 
 
 def _print_sources(as_json: bool) -> None:
+    from ..data import SOURCES, places
+    from .console import print_json, print_table
+
     if as_json:
         print_json(
             [
@@ -44,6 +48,10 @@ def _print_sources(as_json: bool) -> None:
 
 
 def _print_data(data: DataSet) -> None:
+    import numpy as np
+
+    from .console import print_table, printable
+
     counts = {split: np.bincount(s.labels, minlength=len(data.classes)) for split, s in data.splits.items()}
     most = max(int(count.max()) for count in counts.values())
     rows = []
@@ -65,13 +73,16 @@ def _print_data(data: DataSet) -> None:
 
 @click.command("data", short_help="List data sets.")
 @click.argument("data", required=False)
-@click.option("--root", help="Where to look first for the files of a known data set.")
+@root_option
 @json_option
 def command(data: str | None, root: str | None, as_json: bool) -> None:
     """List the known data sets, or say what DATA holds: classes, counts, splits, and damaged files by decoding all."""
     if data is None:
         _print_sources(as_json)
         return
+    from ..data import open_data
+    from .console import ConsoleReporter, print_json
+
     reporter = ConsoleReporter(quiet=as_json)
     opened = open_data(data, root=root, progress=reporter.decoding)
     reporter.close()

@@ -6,15 +6,10 @@ import io
 from pathlib import Path
 
 import click
-from PIL import Image
 
 from ..config import make_config
-from ..data import open_data
-from ..predict import load
 from ..runs import make_folder, slug, write_bytes
-from ..training import train_new
-from .console import ConsoleReporter, err, json_option, print_json
-from .predict import draw_predictions
+from .options import json_option
 
 SETTINGS = {"training.epochs": 8, "optim.momentum": 0.9}
 """The tutorial has no momentum and needs more epochs; chosen on the validation pictures (docs/log.md)."""
@@ -22,6 +17,10 @@ SETTINGS = {"training.epochs": 8, "optim.momentum": 0.9}
 
 def _write_pictures(folder: Path) -> list[str]:
     """Five test pictures of five classes as PNG files, the way a person's own would lie on the disk."""
+    from PIL import Image
+
+    from ..data import open_data
+
     data = open_data("sample")
     test = data.splits["test"]
     paths = []
@@ -42,6 +41,11 @@ def _write_pictures(folder: Path) -> list[str]:
 @json_option
 def command(folder: Path | None, as_json: bool) -> None:
     """Train the Keras AlexNet on 4,800 pictures of clothes, evaluate it on 1,000 others, predict five; all offline."""
+    from ..predict import load
+    from ..training import train_new
+    from .console import ConsoleReporter, err, print_json
+    from .predict import draw_predictions
+
     reporter = ConsoleReporter(quiet=as_json)
     reporter.note("Training the Keras tutorial's AlexNet on the sample of Fashion-MNIST that ships inside the package.")
     run = train_new(make_config("sample", "keras", SETTINGS), run=folder, reporter=reporter)

@@ -10,10 +10,8 @@ from typing import Any
 
 import click
 
-from ..data import SOURCES, cache_folder, places
-from ..model import choose_machine, has_fast_bf16
 from ..runs import library_versions
-from .console import json_option, print_json, print_table
+from .options import json_option
 
 LIBRARIES = (
     "alexnet",
@@ -51,6 +49,9 @@ def collect_facts() -> dict[str, Any]:
     """What decides how fast and where everything runs."""
     import torch
 
+    from ..data import SOURCES, cache_folder
+    from ..model import choose_machine, has_fast_bf16
+
     machine = choose_machine("auto", "auto")
     cache = cache_folder()
     gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
@@ -77,6 +78,8 @@ def collect_facts() -> dict[str, Any]:
 
 def _find(name: str) -> str | None:
     """Where a known data set lies already."""
+    from ..data import places
+
     if name == "sample":
         return "inside the package"
     return next((str(place) for place in places(name, None) if place.is_dir() and any(place.iterdir())), None)
@@ -105,6 +108,8 @@ def _rows(facts: dict[str, Any]) -> list[list[str]]:
 @json_option
 def command(as_json: bool) -> None:
     """Show versions, device, precision, caches and disk: what to send along with a question."""
+    from .console import print_json, print_table
+
     facts = collect_facts()
     if as_json:
         print_json(facts)

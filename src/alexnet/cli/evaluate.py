@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-import numpy as np
 
-from ..config import RunConfig
-from ..data import DataSet, PictureSet, open_data
 from ..errors import ConfigError, DataError
-from ..evaluate import evaluate
-from ..model import choose_machine
-from ..predict import Classifier, load
 from ..runs import find_run, make_folder, slug, write_json
-from ..training import open_pictures, read_run_config, write_evaluation
-from .console import ConsoleReporter, json_option, print_json
+from .options import device_option, json_option, root_option
+
+if TYPE_CHECKING:
+    from ..config import RunConfig
+    from ..data import DataSet, PictureSet
+    from ..predict import Classifier
+    from .console import ConsoleReporter
 
 
 def match_classes(data: DataSet, split: str, classifier: Classifier) -> PictureSet:
@@ -25,6 +25,8 @@ def match_classes(data: DataSet, split: str, classifier: Classifier) -> PictureS
     Raises:
         DataError: the data has a class that the classifier does not know.
     """
+    import numpy as np
+
     unknown = [name for name in data.classes if name not in classifier.classes]
     if unknown:
         raise DataError(
@@ -44,6 +46,9 @@ def _open(
     classifier: Classifier,
     reporter: ConsoleReporter,
 ) -> DataSet:
+    from ..data import open_data
+    from ..training import open_pictures
+
     if data is None:
         if config is None:
             raise ConfigError("A weights file does not say what to evaluate on.", "Name DATA after it.")
@@ -59,8 +64,8 @@ def _open(
     "--views", type=click.Choice(["1", "10"]), default="1", help="10: corners, centre and mirror pictures, averaged."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write. By default RUN/evaluations/…")
-@click.option("--root", help="Where to look first for the files of a known data set.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@root_option
+@device_option
 @click.option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", help="As in training, where it is auto."
 )
@@ -79,7 +84,16 @@ def command(
 
     By default DATA is what RUN was trained on. Writes rates, per-class rates, confusion and every prediction.
     """
+    from ..data import check_ten_views
+    from ..evaluate import evaluate
+    from ..model import choose_machine
+    from ..predict import load
+    from ..training import read_run_config, write_evaluation
+    from .console import ConsoleReporter, print_json
+
     classifier = load(run, device)
+    if views == "10":
+        check_ten_views(classifier.card.picture)
     config = read_run_config(find_run(run)) if run.is_dir() else None
     reporter = ConsoleReporter(quiet=as_json)
     opened = _open(run, data, root, config, classifier, reporter)
@@ -88,6 +102,9 @@ def command(
     if config is not None and precision == "auto":
         precision = config.training.precision
     machine = choose_machine(device, precision)
+    ending = "-10views" if views == "10" else ""
+    folder = output or (run if run.is_dir() else run.parent) / "evaluations" / f"{slug(opened.name)}-{split}{ending}"
+    make_folder(folder)  # before the work, not after it
     reporter.begin_evaluation(split, len(pictures))
     result = evaluate(
         classifier.net,
@@ -99,9 +116,7 @@ def command(
     )
     reporter.close()
     facts = {**result.counts.rates(), "views": int(views)}
-    ending = "-10views" if views == "10" else ""
-    folder = output or (run if run.is_dir() else run.parent) / "evaluations" / f"{slug(opened.name)}-{split}{ending}"
-    write_evaluation(make_folder(folder), pictures, result, classifier.classes)
+    write_evaluation(folder, pictures, result, classifier.classes)
     write_json(folder / "metrics.json", {**facts, "data": opened.name, "split": split, "precision": machine.precision})
     if as_json:
         print_json(facts)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import click
 
-from ..errors import AlexNetError, nearest
+from ..errors import AlexNetError, Interrupted, StorageError, Terminated, nearest
 
 COMMANDS = {
     "demo": "Train on the sample that ships inside, evaluate, predict: the whole tour.",
@@ -67,14 +71,19 @@ def group() -> None:
     """
 
 
+def _one_line(text: str) -> str:
+    """Text without line breaks or control characters, which names of files and classes may bring along."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def report_error(error: AlexNetError, as_json: bool) -> None:
     """One error on standard error, for people or for machines."""
     if as_json:
         click.echo(json.dumps({"error": error.message, "kind": error.kind, "hint": error.hint}), err=True)
         return
-    click.echo(f"alexnet: {error.message}", err=True)
+    click.echo(f"alexnet: {_one_line(error.message)}", err=True)
     if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+        click.echo(f"  {_one_line(error.hint)}", err=True)
 
 
 def _usage_error(error: click.ClickException) -> AlexNetError:
@@ -85,30 +94,51 @@ def _usage_error(error: click.ClickException) -> AlexNetError:
     return result
 
 
+def _stopped(error: BaseException) -> Interrupted:
+    number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
+    return Interrupted("Stopped before there was anything to save.", "", number)
+
+
+def _output_error(error: OSError) -> AlexNetError:
+    return StorageError(f"Standard output cannot be written: {error.strerror}.", "Make room, or print elsewhere.")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code.
 
     A bug of ours is not caught: Python prints its traceback and leaves with 1.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    as_json = "--json" in arguments
     try:
         code = group.main(args=arguments, prog_name="alexnet", standalone_mode=False)
-    except AlexNetError as error:
-        report_error(error, as_json)
-        return error.exit_code
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 0
+    except AlexNetError as error:
+        found = error
     except click.ClickException as error:
-        report_error(_usage_error(error), as_json)
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("alexnet: stopped before there was anything to save.", err=True)
-        return 130
-    return code if isinstance(code, int) else 0
+        found = _usage_error(error)
+    except (KeyboardInterrupt, click.Abort) as error:
+        found = _stopped(error.__context__ if isinstance(error, click.Abort) and error.__context__ else error)
+    except BrokenPipeError:  # whoever read our output, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + 13
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        found = _output_error(error)
+    report_error(found, "--json" in arguments)
+    return found.exit_code
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
 
 
 def run() -> None:
-    """The console script."""
+    """The console script. SIGTERM unwinds like Ctrl-C, so that nothing half-written stays."""
+    signal.signal(signal.SIGTERM, _terminate)
     sys.exit(main())

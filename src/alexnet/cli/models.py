@@ -8,6 +8,7 @@ import click
 
 from ..spec import VARIANTS, LayerFacts, NetworkSpec, compute, find_variant
 from ..spec.layers import BatchNorm, Conv, Dropout, Layer, Linear, Local, MapNorm, Pool, ResponseNorm
+from .options import json_option
 
 
 def _model_facts(spec: NetworkSpec) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _print_layers(spec: NetworkSpec) -> None:
 
 @click.command("models", short_help="List the nets.")
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="Facts for machines on standard output, nothing else.")
+@json_option
 def command(name: str | None, as_json: bool) -> None:
     """List every net, or one net NAME layer by layer: shapes, parameters, multiply-adds, receptive fields."""
     if as_json:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import DataError
-from ..predict import Prediction, list_pictures, load
-from .console import err, json_option, print_json, printable
+from .options import device_option, json_option
+
+if TYPE_CHECKING:
+    from ..predict import Prediction
 
 MAX_DRAWN = 60
 
@@ -24,6 +26,8 @@ def _facts(prediction: Prediction) -> dict[str, Any]:
 
 
 def _print(prediction: Prediction) -> None:
+    from .console import err, printable
+
     if prediction.error:
         err().print(printable(f"{prediction.path} {prediction.error}"), style="red", markup=False, soft_wrap=True)
         return
@@ -66,7 +70,7 @@ def draw_predictions(path: Path, predictions: list[Prediction]) -> None:
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many guesses.")
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write a table of all guesses.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw each picture with its guess into a PNG.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where to compute.")
+@device_option
 @json_option
 def command(
     run: Path,
@@ -81,6 +85,9 @@ def command(
 
     RUN is a run folder or a weights file. A file that cannot be read is reported, and the rest goes on.
     """
+    from ..predict import list_pictures, load
+    from .console import err, print_json
+
     classifier = load(run, device)
     found: list[Prediction] = []
     for prediction in classifier.predict_files(list_pictures(pictures), top):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import make_config, parse_setting
+from ..config import make_config, model_in_file, parse_setting
 from ..errors import ConfigError, WeightsError
 from ..spec import find_variant
+from .options import json_option, root_option
 
 if TYPE_CHECKING:
     from ..training import Run
@@ -66,14 +67,14 @@ def _print_result(run: Run, as_json: bool) -> None:
 @click.option("--image-size", type=int, help="Pixels per side that the net sees.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to compute.")
 @click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="bf16 keeps the weights in float32.")
-@click.option("--root", help="Where to look first for the files of a known data set.")
+@root_option
 @click.option(
     "--set", "pairs", multiple=True, metavar="PATH=VALUE", help="Any setting of config.json; may be repeated."
 )
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings from a .json or .toml file.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="The run folder. By default runs/DATA-MODEL-N.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted, or for more --epochs.")
-@click.option("--json", "as_json", is_flag=True, help="Facts for machines on standard output, nothing else.")
+@json_option
 def command(
     data: str | None,
     model: str | None,
@@ -92,7 +93,7 @@ def command(
     alexnet train --resume --run runs/flowers-half-1
     """
     settings = _settings(options, pairs)
-    if data is None and not (resume and folder):
+    if not data and not (resume and folder):
         raise ConfigError("DATA is missing.", "Name a data set or a folder, for example: alexnet train sample")
     if model is not None:
         find_variant(model)
@@ -102,7 +103,7 @@ def command(
         return
     if file is not None:
         raise ConfigError("--config cannot be used with --resume.", "The run's own settings are used.")
-    if data is not None:
+    if data:
         from ..data import default_model
 
         folder = folder or _newest_run(data, model or default_model(data))
@@ -113,12 +114,13 @@ def command(
     from ..training import train_on
     from .console import ConsoleReporter
 
-    _print_result(train_on(folder, settings, reporter=ConsoleReporter()), as_json)
+    _print_result(train_on(folder, settings, reporter=ConsoleReporter(quiet=as_json)), as_json)
 
 
 def _train_new(
     data: str, model: str | None, settings: dict[str, Any], file: Path | None, folder: Path | None, as_json: bool
 ) -> None:
+    model = model or model_in_file(file)
     if model is not None:  # a mistake in the settings is said before torch is imported
         make_config(data, model, settings, file)
     from ..data import default_model
@@ -126,4 +128,4 @@ def _train_new(
     from .console import ConsoleReporter
 
     config = make_config(data, model or default_model(data), settings, file)
-    _print_result(train_new(config, run=folder, reporter=ConsoleReporter()), as_json)
+    _print_result(train_new(config, run=folder, reporter=ConsoleReporter(quiet=as_json)), as_json)

@@ -6,7 +6,7 @@ from .locate import cache_folder, places
 from .order import epoch_order
 from .pictures import DataSet, PictureSet
 from .sources import SOURCES, default_model, open_data, open_for_run
-from .views import centre_view, ten_views, training_view
+from .views import centre_view, check_ten_views, ten_views, training_view
 
 __all__ = [
     "SOURCES",
@@ -15,6 +15,7 @@ __all__ = [
     "PictureSet",
     "cache_folder",
     "centre_view",
+    "check_ten_views",
     "default_model",
     "epoch_order",
     "open_data",

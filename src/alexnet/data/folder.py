@@ -192,7 +192,8 @@ def _pack_split(
     try:
         packed = pack_files(root, listing.paths, size, mode, progress)
     except StorageError as error:
-        error.hint = error.hint or "Set ALEXNET_CACHE to a folder that can be written."
+        if "ALEXNET_CACHE" not in error.hint:
+            error.hint = "Set ALEXNET_CACHE to a folder that can be written."
         raise
     pictures = PictureSet(
         pixels=packed.pixels,

@@ -88,18 +88,27 @@ def centre_view(pixels: Tensor, spec: PictureSpec) -> Tensor:
     return to_values(levels[..., start : start + spec.size, start : start + spec.size], spec)
 
 
+def check_ten_views(spec: PictureSpec) -> None:
+    """Refuses ten views of pictures that are no larger than what the net sees: all five crops would be one.
+
+    Raises:
+        ConfigError: there is no margin.
+    """
+    if spec.resize == spec.size:
+        raise ConfigError(
+            f"Ten views need pictures larger than the {spec.size} pixels that the net sees.",
+            "Train with a larger --set picture.resize, or evaluate with --views 1.",
+        )
+
+
 def ten_views(pixels: Tensor, spec: PictureSpec) -> Tensor:
     """`float32[10, B, C, S, S]`: four corners and the centre, then the five mirrored (paper, section 4.1).
 
     Raises:
-        ConfigError: the pictures are no larger than what the net sees, so that all five crops would be one.
+        ConfigError: see `check_ten_views`.
     """
+    check_ten_views(spec)
     margin = spec.resize - spec.size
-    if margin == 0:
-        raise ConfigError(
-            f"Ten views need pictures larger than the {spec.size} pixels that the net sees.",
-            "Train with --set picture.resize=256, or evaluate with --views 1.",
-        )
     levels = resize(to_channels(pixels, spec.channels), spec.resize)
     places = {
         "tl": (0, 0),

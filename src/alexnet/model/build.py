@@ -10,6 +10,7 @@ from torch import nn
 
 from ..spec import LayerFacts, NetworkSpec, compute, find_variant, window_of
 from ..spec.layers import (
+    WEIGHT_LAYERS,
     AdaptivePool,
     BatchNorm,
     Conv,
@@ -115,7 +116,7 @@ class AlexNet(nn.Sequential):
         modules: OrderedDict[str, nn.Module] = OrderedDict()
         for row in compute(spec).layers:
             module = _module(row)
-            if isinstance(row.layer, Conv | Local | Linear):
+            if isinstance(row.layer, WEIGHT_LAYERS):
                 set_initial_values(module, row.layer, row.input[0], row.output[0], generator)
             modules[row.layer.name] = module
         super().__init__(modules)

@@ -118,19 +118,17 @@ def list_pictures(paths: Iterable[str]) -> list[str]:
     """The files that a person means: files as given, folders as all pictures below them, sorted.
 
     Raises:
-        DataError: a path does not exist, or a folder holds no pictures.
+        DataError: a folder holds no pictures.
         ConfigError: nothing is named.
     """
     found: list[str] = []
     for path in paths:
         if not os.path.isdir(path):
-            if not os.path.lexists(path):
-                raise DataError(f"There is no file or folder {path}.", "Check the path.")
-            found.append(path)
+            found.append(path)  # one that does not exist is reported like one that cannot be read
             continue
         inside = walk_pictures(Path(path)).pictures
         if not inside:
-            raise DataError(f"The folder {path} holds no pictures.")
+            raise DataError(f"The folder {path} holds no pictures.", "Name another.")
         found += [os.path.join(path, name) for name in inside]
     if not found:
         raise ConfigError("No picture is named.", "Name files or folders after the run.")

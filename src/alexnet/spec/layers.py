@@ -174,3 +174,5 @@ class Dropout:
 
 
 Layer = Conv | Local | Linear | ResponseNorm | MapNorm | BatchNorm | Pool | AdaptivePool | Relu | Flatten | Dropout
+WEIGHT_LAYERS = (Conv, Local, Linear)
+"""The kinds that have weights with initial values of their own."""
