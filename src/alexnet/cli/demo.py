@@ -9,7 +9,7 @@ import click
 
 from ..config import make_config
 from ..runs import make_folder, slug, write_bytes
-from .options import json_option
+from .options import json_option, own_name
 
 SETTINGS = {"training.epochs": 8, "optim.momentum": 0.9}
 """The tutorial has no momentum and needs more epochs; chosen on the validation pictures (docs/log.md)."""
@@ -66,6 +66,6 @@ def command(folder: Path | None, as_json: bool) -> None:
         f"  {run.folder / 'report.html'}       curves, confusion, samples, filters, settings\n"
         f"  {run.folder / 'predictions.png'}   five pictures and what the net says\n"
         f"  {run.folder / 'model.safetensors'} the weights\n"
-        f"Next: alexnet predict {run.folder} {run.folder / 'pictures'}\n"
-        "      alexnet train FOLDER    (a folder of your pictures for each class)"
+        f"Next: {own_name()} predict {run.folder} {run.folder / 'pictures'}\n"
+        f"      {own_name()} train FOLDER    (a folder of your pictures for each class)"
     )

@@ -10,7 +10,7 @@ import click
 from ..config import make_config, model_in_file, parse_setting
 from ..errors import ConfigError, WeightsError
 from ..spec import find_variant
-from .options import json_option, root_option
+from .options import json_option, own_name, root_option
 
 if TYPE_CHECKING:
     from ..training import Run
@@ -53,7 +53,7 @@ def _print_result(run: Run, as_json: bool) -> None:
         f"{m['split']} top-1 {m['top1']:.4f}  top-5 {m['top5']:.4f}  loss {m['loss']:.4f}  ({m['n']:,} pictures,"
         f" {m['epochs']} epochs, {m['seconds']:,.0f} s)\n"
         f"Everything lies in {run.folder}; look at {run.folder / 'report.html'}\n"
-        f"Try it: alexnet predict {run.folder} PICTURE"
+        f"Try it: {own_name()} predict {run.folder} PICTURE"
     )
 
 
