@@ -9,6 +9,7 @@ from typing import Any
 
 from .config import make_config
 from .data import default_model
+from .errors import ConfigError
 from .training import Reporter, Run, train_new, train_on
 
 
@@ -53,6 +54,8 @@ def train(
     reporter = reporter or ConsoleReporter()
     folder = None if run is None else Path(run)
     name = os.fspath(data)
-    if resume and folder is not None:
+    if resume:
+        if folder is None:
+            raise ConfigError("resume=True needs the run folder.", "Give run=FOLDER.")
         return train_on(folder, {"data.name": name, **chosen}, reporter=reporter)
     return train_new(make_config(name, model or default_model(name), chosen), run=folder, reporter=reporter)

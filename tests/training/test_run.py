@@ -241,6 +241,8 @@ def test_python_door(shapes: Path, tmp_path: Path) -> None:
     changed = {**SETTINGS, "training.epochs": 1}
     run = alexnet.train(shapes, "tiny", run=tmp_path / "run", settings=changed, reporter=Silent())
     assert run.folder == tmp_path / "run"
+    with pytest.raises(ConfigError, match="run folder"):
+        alexnet.train(shapes, resume=True)
     resumed = alexnet.train(shapes, epochs=2, run=run.folder, resume=True, reporter=Silent())
     assert resumed.metrics["epochs"] == 2
 
@@ -253,3 +255,11 @@ def test_test_pictures_choose_nothing(tmp_path: Path) -> None:
     assert run.metrics["best_epoch"] == 2
     assert run.metrics["split"] == "test"
     assert run.metrics["chosen_by"].startswith("the last epoch")
+
+
+def test_settings_that_depend_on_machine_and_data_are_written_down(shapes: Path, whole: Run, tmp_path: Path) -> None:
+    stored = json.loads((whole.folder / "config.json").read_text())
+    assert (stored["model"]["channels"], stored["model"]["image_size"], stored["picture"]["resize"]) == (3, 28, 28)
+    config = settings_for(shapes, **{"training.epochs": 1, "training.precision": "auto"})
+    run = train_new(config, run=tmp_path / "run")
+    assert json.loads((run.folder / "config.json").read_text())["training"]["precision"] == run.metrics["precision"]

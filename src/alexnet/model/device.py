@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ class Machine:
     """A device and a precision: `fp32`, or `bf16` with weights kept in float32."""
 
     device: torch.device
-    precision: str
+    precision: Literal["fp32", "bf16"]
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
         """The context in which a forward pass runs."""
@@ -46,9 +47,8 @@ def choose_machine(device: str, precision: str) -> Machine:
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch sees no GPU here.", "Use --device cpu, or run `alexnet doctor`.")
     chosen = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
-    if precision == "auto":
-        precision = "bf16" if has_fast_bf16(chosen) else "fp32"
-    return Machine(device=chosen, precision=precision)
+    is_bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(chosen))
+    return Machine(device=chosen, precision="bf16" if is_bf16 else "fp32")
 
 
 def logits_of(net: nn.Module, pictures: Tensor, machine: Machine) -> Tensor:

@@ -132,14 +132,14 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
     size, resize = resolve_sizes(config)
     channels = config.model.channels or data.channels
     picture = _picture_spec(config, data, channels, size, resize)
+    machine = choose_machine(config.training.device, config.training.precision)
     config = replace(
         config,
         model=replace(config.model, channels=channels, image_size=size),
         picture=replace(config.picture, resize=resize),
+        training=replace(config.training, precision=machine.precision),
     )
-    training = config.training
-    machine = choose_machine(training.device, training.precision)
-    torch.manual_seed(training.seed)
+    torch.manual_seed(config.training.seed)
     net = _create(config, len(data.classes)).to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     origin: dict[str, Any] = {"run": folder.path.name, "data": data.name, **_versions()}
     return Job(
