@@ -13,7 +13,7 @@ from torch import nn
 from alexnet.config import OptimConfig, ScheduleConfig, make_config
 from alexnet.data import open_data
 from alexnet.model import choose_machine
-from alexnet.training.optimiser import rate_at
+from alexnet.training.optimiser import make_optimiser, rate_at, set_rate
 from alexnet.training.prepare import resolve_sizes, training_mean
 from alexnet.training.settle import settle_batch_norm
 
@@ -22,8 +22,10 @@ OPTIM = OptimConfig(lr=1.0)
 
 def test_constant_and_step_schedules() -> None:
     step = ScheduleConfig(rule="step", epochs=3, factor=0.1)
-    assert [rate_at(epoch, (), OPTIM, ScheduleConfig()) for epoch in range(3)] == [1, 1, 1]
-    assert [rate_at(epoch, (), OPTIM, step) for epoch in range(7)] == pytest.approx([1, 1, 1, 0.1, 0.1, 0.1, 0.01])
+    assert [rate_at(epoch, 9, (), OPTIM, ScheduleConfig()) for epoch in range(3)] == [1, 1, 1]
+    assert [rate_at(epoch + 0.9, 9, (), OPTIM, step) for epoch in range(7)] == pytest.approx(
+        [1, 1, 1, 0.1, 0.1, 0.1, 0.01]
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,7 @@ def test_constant_and_step_schedules() -> None:
 )
 def test_plateau_waits_two_epochs_without_a_new_best(losses: tuple[float, ...], rate: float) -> None:
     plateau = ScheduleConfig(rule="plateau", epochs=2, factor=0.1)
-    assert rate_at(len(losses), losses, OPTIM, plateau) == pytest.approx(rate)
+    assert rate_at(len(losses), 99, losses, OPTIM, plateau) == pytest.approx(rate)
 
 
 def test_plateau_agrees_with_torch() -> None:
@@ -50,8 +52,58 @@ def test_plateau_agrees_with_torch() -> None:
     oracle = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.5, patience=2, threshold=0.0, min_lr=1e-4)
     ours = ScheduleConfig(rule="plateau", epochs=3, factor=0.5, min_lr=1e-4)
     for epoch, loss in enumerate(losses):
-        assert rate_at(epoch, losses[:epoch], OPTIM, ours) == pytest.approx(optimiser.param_groups[0]["lr"])
+        assert rate_at(epoch, 99, losses[:epoch], OPTIM, ours) == pytest.approx(optimiser.param_groups[0]["lr"])
         oracle.step(loss)
+
+
+def test_warm_up_and_cosine_agree_with_torch() -> None:
+    parameter = nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([parameter], lr=1.0)
+    oracle = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=80, eta_min=0.1)
+    ours = ScheduleConfig(rule="cosine", min_lr=0.1, warmup_epochs=2)
+    assert [rate_at(done, 10, (), OPTIM, ours) for done in (0.5, 1.0, 1.5)] == pytest.approx([0.25, 0.5, 0.75])
+    assert 0 < rate_at(0, 10, (), OPTIM, ours) < 1e-2
+    for step in range(81):
+        assert rate_at(2 + step / 10, 10, (), OPTIM, ours) == pytest.approx(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        oracle.step()
+
+
+def test_the_papers_momentum_rule_through_two_changes_of_the_rate() -> None:
+    """v ← m v - d lr w - lr g, w ← w + v, summed directly in float64; biases with twice the rate and no decay."""
+    net = nn.Linear(3, 2).double()
+    config = OptimConfig(
+        lr=0.1, momentum=0.9, weight_decay=0.05, keep_velocity=True, bias_lr_factor=2.0, decay_biases=False
+    )
+    optimiser = make_optimiser(net, config)
+    expected = {name: parameter.detach().clone() for name, parameter in net.named_parameters()}
+    velocity = {name: torch.zeros_like(value) for name, value in expected.items()}
+    luck = torch.Generator().manual_seed(0)
+    for step in range(30):
+        lr = (0.1, 0.01, 0.05)[step // 10]
+        set_rate(optimiser, lr, keep_velocity=True)
+        for name, parameter in net.named_parameters():
+            parameter.grad = torch.randn(parameter.shape, generator=luck, dtype=torch.float64)
+            rate, decay = (2 * lr, 0.0) if name == "bias" else (lr, 0.05)
+            velocity[name] = 0.9 * velocity[name] - decay * rate * expected[name] - rate * parameter.grad
+            expected[name] = expected[name] + velocity[name]
+        optimiser.step()
+        for name, parameter in net.named_parameters():
+            torch.testing.assert_close(parameter.detach(), expected[name], rtol=1e-12, atol=1e-14)
+
+
+def test_without_it_the_velocity_changes_with_the_rate() -> None:
+    """The two rules differ after a change, so that the test above can fail."""
+    ends = []
+    for keep in (False, True):
+        weight = nn.Parameter(torch.ones(1, dtype=torch.float64))
+        optimiser = make_optimiser(nn.ParameterList([weight]), OptimConfig(lr=0.1))
+        for lr in (0.1, 0.01):
+            set_rate(optimiser, lr, keep_velocity=keep)
+            weight.grad = torch.ones_like(weight)
+            optimiser.step()
+        ends.append(weight.item())
+    assert ends == pytest.approx([1 - 0.1 - 0.01 * 1.9, 1 - 0.1 - (0.09 + 0.01)])
 
 
 def test_training_mean_is_the_mean_of_every_pixel(shapes: Path) -> None:

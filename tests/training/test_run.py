@@ -53,6 +53,15 @@ SETTINGS: dict[str, Any] = {
     "augment.crop": "resized",
     "augment.flip": True,
 }
+RECIPE = {
+    "optim.keep_velocity": True,
+    "optim.bias_lr_factor": 2.0,
+    "optim.decay_biases": False,
+    "optim.weight_decay": 5e-4,
+    "schedule.rule": "cosine",
+    "schedule.warmup_epochs": 0.5,
+    "training.label_smoothing": 0.1,
+}
 pytestmark = pytest.mark.usefixtures("tiny_net")
 STEPS_PER_EPOCH = 6  # 90 pictures in batches of 16
 
@@ -165,7 +174,7 @@ def test_a_chain_of_stops_is_bit_identical(shapes: Path, whole: Run, tmp_path: P
     assert_same_tensors(run / "checkpoints/last.safetensors", whole.folder / "checkpoints/last.safetensors")
 
 
-@pytest.mark.parametrize("changes", [{"optim.rule": "adam", "optim.lr": 0.001}, {"schedule.rule": "plateau"}])
+@pytest.mark.parametrize("changes", [{"optim.rule": "adam", "optim.lr": 0.001}, {"schedule.rule": "plateau"}, RECIPE])
 def test_resume_restores_every_rule(shapes: Path, tmp_path: Path, changes: dict[str, Any]) -> None:
     config = settings_for(shapes, **{"training.epochs": 2, "schedule.epochs": 1, **changes})
     whole = train_new(config, run=tmp_path / "whole")

@@ -6,6 +6,9 @@ entry says so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ..spec import VARIANTS
 from .tree import (
     AugmentConfig,
     DataConfig,
@@ -22,14 +25,14 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def _imagenet(name: str, *, batch_size: int, weight_decay: float, schedule: ScheduleConfig) -> RunConfig:
+def _imagenet(name: str, *, batch_size: int, optim: OptimConfig, schedule: ScheduleConfig) -> RunConfig:
     """Values 0..255 minus the training mean; random crops and flips from 256 × 256."""
     return RunConfig(
         data=DataConfig(name=""),
         model=ModelConfig(name=name),
         picture=PictureConfig(resize=256, scale=1.0, mean="training"),
         augment=AugmentConfig(crop="random", flip=True),
-        optim=OptimConfig(lr=0.01, momentum=0.9, weight_decay=weight_decay),
+        optim=optim,
         schedule=schedule,
         training=TrainingConfig(epochs=90, batch_size=batch_size),
     )
@@ -41,30 +44,32 @@ def _cifar(name: str) -> RunConfig:
         data=DataConfig(name=""),
         model=ModelConfig(name=name),
         picture=PictureConfig(scale=1.0, mean="training"),
-        optim=OptimConfig(lr=0.001, momentum=0.9, weight_decay=0.004),
+        optim=replace(_PROGRAM, lr=0.001, weight_decay=0.004),
         training=TrainingConfig(epochs=20, batch_size=128),
     )
 
 
+# Section 5 of the paper: one rate for all layers, decay on all. The programs: biases at twice the rate, without decay.
+_PAPER = OptimConfig(lr=0.01, momentum=0.9, weight_decay=5e-4, keep_velocity=True)
+_PROGRAM = replace(_PAPER, bias_lr_factor=2.0, decay_biases=False)
 _PLATEAU = ScheduleConfig(rule="plateau", epochs=5, factor=0.1)
 
 _TABLE = (
+    *(_imagenet(name, batch_size=128, optim=_PAPER, schedule=_PLATEAU) for name in ("paper", "one-tower")),
     *(
-        _imagenet(name, batch_size=128, weight_decay=5e-4, schedule=_PLATEAU)
+        _imagenet(name, batch_size=128, optim=_PROGRAM, schedule=_PLATEAU)
         for name in (
-            "paper",
             "museum",
             "museum-half",
             "museum-no-overlap",
             "museum-no-norm",
             "museum-no-links",
             "museum-conv6",
-            "one-tower",
         )
     ),
     *(
         # 100,000 iterations of 256 pictures are 20 epochs of ImageNet.
-        _imagenet(name, batch_size=256, weight_decay=5e-4, schedule=ScheduleConfig(rule="step", epochs=20))
+        _imagenet(name, batch_size=256, optim=_PROGRAM, schedule=ScheduleConfig(rule="step", epochs=20))
         for name in ("caffe", "caffenet")
     ),
     RunConfig(
@@ -107,5 +112,6 @@ _TABLE = (
     ),
     *(_cifar(name) for name in ("cifar-19pct", "cifar-18pct", "cifar-13pct", "cifar-11pct")),
 )
-RECIPES: dict[str, RunConfig] = {recipe.model.name: recipe for recipe in _TABLE}
+_BY_NAME = {recipe.model.name: recipe for recipe in _TABLE}
+RECIPES: dict[str, RunConfig] = {name: _BY_NAME[name] for name in VARIANTS}
 """The recipe of every variant, its data left open."""

@@ -95,17 +95,29 @@ class AugmentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
-    """The update rule; `weight_decay` is added to the gradient (L2), as in the paper."""
+    """The update rule; `weight_decay` is added to the gradient (L2), as in the paper.
+
+    Args:
+        momentum: Adam's first beta is the same setting.
+        keep_velocity: when the rate changes, the velocity stays as it is, as in the paper and Caffe; without, as in
+            PyTorch, it changes with the rate.
+        bias_lr_factor: the biases' rate, as a multiple of `lr`.
+        decay_biases: False: weight decay for weights alone.
+    """
 
     rule: Literal["sgd", "adam"] = "sgd"
     lr: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 0.0
+    keep_velocity: bool = False
+    bias_lr_factor: float = 1.0
+    decay_biases: bool = True
 
     def __post_init__(self) -> None:
         _check(self.lr > 0, "optim.lr", self.lr, "a rate above 0")
         _check(0 <= self.momentum < 1, "optim.momentum", self.momentum, "a number from 0 to below 1")
         _check(self.weight_decay >= 0, "optim.weight_decay", self.weight_decay, "a number of at least 0")
+        _check(self.bias_lr_factor > 0, "optim.bias_lr_factor", self.bias_lr_factor, "a factor above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,18 +126,22 @@ class ScheduleConfig:
 
     Args:
         rule: `constant`; `step` multiplies by `factor` after every `epochs` epochs; `plateau`
-            multiplies when the held-out loss has not improved for `epochs` epochs.
-        min_lr: `plateau` goes no lower.
+            multiplies when the held-out loss has not improved for `epochs` epochs; `cosine` falls along half a
+            cosine until the last epoch.
+        min_lr: `plateau` and `cosine` go no lower.
+        warmup_epochs: the rate first grows in a straight line for so long.
     """
 
-    rule: Literal["constant", "step", "plateau"] = "constant"
+    rule: Literal["constant", "step", "plateau", "cosine"] = "constant"
     epochs: int = 30
     factor: float = 0.1
     min_lr: float = 0.0
+    warmup_epochs: float = 0.0
 
     def __post_init__(self) -> None:
         _check(self.epochs >= 1, "schedule.epochs", self.epochs, "at least 1")
         _check(0 < self.factor <= 1, "schedule.factor", self.factor, "a factor from above 0 to 1")
+        _check(self.warmup_epochs >= 0, "schedule.warmup_epochs", self.warmup_epochs, "a number of at least 0")
         _check(self.min_lr >= 0, "schedule.min_lr", self.min_lr, "a rate of at least 0")
 
 
@@ -134,6 +150,7 @@ class TrainingConfig:
     """The loop.
 
     Args:
+        label_smoothing: this share of each target is spread evenly over all classes.
         log_steps: a line of the history for so many steps.
         settle_batches: before an evaluation, batch normalisation's statistics are estimated anew
             on so many training batches; 0 leaves the running averages as they are.
@@ -144,6 +161,7 @@ class TrainingConfig:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    label_smoothing: float = 0.0
     log_steps: int = 20
     settle_batches: int = 0
 
@@ -152,6 +170,8 @@ class TrainingConfig:
             value = getattr(self, name)
             _check(value >= 1, f"training.{name}", value, "at least 1")
         _check(0 <= self.seed < 2**64, "training.seed", self.seed, "a number from 0 to below 2 ** 64")
+        smoothing = self.label_smoothing
+        _check(0 <= smoothing < 1, "training.label_smoothing", smoothing, "a share from 0 to below 1")
         _check(self.settle_batches >= 0, "training.settle_batches", self.settle_batches, "at least 0")
 
 

@@ -80,10 +80,6 @@ def _draw_samples(
     return draw_gallery(captioned, title="pictures that were not trained on: green is right, red is wrong")
 
 
-def _steps_per_epoch(job: Job) -> int:
-    return -(-len(job.data.splits["train"]) // job.config.training.batch_size)
-
-
 def _draw_filters(job: Job) -> bytes:
     weight = next(p for name, p in job.net.named_parameters() if name.endswith("weight"))
     following = [m for m in job.net.children() if isinstance(m, torch.nn.Conv2d)][1:2]
@@ -167,7 +163,7 @@ def finish(job: Job) -> dict[str, Any]:
     )
     metrics = _metrics(job, split, result)
     pngs = write_evaluation(job.folder.path, pictures, result, job.data.classes)
-    pngs["curves.png"] = draw_curves(job.folder.read_history(), _steps_per_epoch(job))
+    pngs["curves.png"] = draw_curves(job.folder.read_history(), job.steps_per_epoch)
     pngs["filters.png"] = _draw_filters(job)
     for name in ("curves.png", "filters.png"):
         write_bytes(job.folder.path / name, pngs[name])

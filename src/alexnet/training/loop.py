@@ -46,6 +46,11 @@ class Job:
     card: Card
 
     @property
+    def steps_per_epoch(self) -> int:
+        """Updates that visit every training picture once."""
+        return -(-len(self.data.splits["train"]) // self.config.training.batch_size)
+
+    @property
     def watched_split(self) -> str:
         """The held-out pictures that are evaluated after each epoch."""
         return "val" if "val" in self.data.splits else "test"
@@ -76,9 +81,9 @@ def _step(job: Job, pictures: Tensor, labels: Tensor) -> tuple[float, int, int]:
         DivergedError: the loss is not finite; the weights stay as they were.
     """
     logits = logits_of(job.net, pictures, job.machine)
-    loss = F.cross_entropy(logits, labels)
+    loss = F.cross_entropy(logits, labels, label_smoothing=job.config.training.label_smoothing)
     if not torch.isfinite(loss):
-        rate = job.optimiser.param_groups[0]["lr"]
+        rate = job.state.lr
         raise DivergedError(
             f"The loss is {loss.item()} at step {job.state.step + 1} (epoch {job.state.epoch + 1}, rate {rate:g}).",
             f"Train into another folder with a smaller rate: --lr {rate / 10:g}.",
@@ -102,7 +107,7 @@ def _log(job: Job, split: str, rates: dict[str, float]) -> None:
     """One line of `history.jsonl`; epochs count from 1."""
     state = job.state
     row = {"step": state.step, "epoch": state.epoch + 1, "split": split, **rates}
-    job.folder.append_history({**row, "lr": job.optimiser.param_groups[0]["lr"], "seconds": round(state.seconds, 3)})
+    job.folder.append_history({**row, "lr": state.lr, "seconds": round(state.seconds, 3)})
     state.lines += 1
 
 
@@ -124,6 +129,15 @@ def _stop(job: Job, signals: StopSignals) -> Interrupted:
     )
 
 
+def _set_rate(job: Job) -> None:
+    """The rate of the step to come."""
+    config, state = job.config, job.state
+    done = state.epoch + state.position / job.steps_per_epoch
+    rate = rate_at(done, config.training.epochs, state.held_out_losses, config.optim, config.schedule)
+    set_rate(job.optimiser, rate, keep_velocity=config.optim.keep_velocity)
+    state.lr = rate
+
+
 def _train_epoch(job: Job, signals: StopSignals) -> None:
     """The rest of the epoch under way."""
     state, training = job.state, job.config.training
@@ -132,6 +146,7 @@ def _train_epoch(job: Job, signals: StopSignals) -> None:
     job.net.train()
     begin = time.perf_counter()
     for pictures, labels in _batches(job, state.epoch, state.position):
+        _set_rate(job)
         result = _step(job, pictures, labels)
         seconds = time.perf_counter() - begin
         begin = time.perf_counter()
@@ -195,10 +210,9 @@ def train_epochs(job: Job) -> None:
         Interrupted: Ctrl-C or SIGTERM; everything is saved.
         StorageError: a checkpoint cannot be written.
     """
-    config, state = job.config, job.state
+    state = job.state
     with StopSignals() as signals:
-        while state.epoch < config.training.epochs:
-            set_rate(job.optimiser, rate_at(state.epoch, state.held_out_losses, config.optim, config.schedule))
+        while state.epoch < job.config.training.epochs:
             _train_epoch(job, signals)
             try:
                 _evaluate_epoch(job, signals)

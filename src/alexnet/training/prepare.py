@@ -150,7 +150,7 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
         optimiser=make_optimiser(net, config.optim),
         machine=machine,
         folder=folder,
-        state=State(data=fingerprint(data.splits["train"])),
+        state=State(lr=config.optim.lr, data=fingerprint(data.splits["train"])),
         reporter=reporter,
         card=Card(variant=config.model.name, picture=picture, classes=data.classes, origin=origin),
     )

@@ -46,6 +46,7 @@ class State:
         epoch: finished epochs.
         position: batches done of the epoch under way.
         step: updates in all.
+        lr: the rate of the last step.
         window, whole: sums since the last history line, and since the epoch began.
         held_out_losses: one for each finished epoch.
         best_epoch, best_top1, best_loss: of the weights in `best`; epochs count from 1, 0 means none yet.
@@ -57,6 +58,7 @@ class State:
     epoch: int = 0
     position: int = 0
     step: int = 0
+    lr: float = 0.0
     window: Sums = field(default_factory=Sums)
     whole: Sums = field(default_factory=Sums)
     held_out_losses: tuple[float, ...] = ()
