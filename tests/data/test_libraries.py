@@ -65,6 +65,24 @@ def test_torchvision_splits_by_name(tmp_path: Path, write_classes: WriteClasses)
     assert data.splits["val"].labels.tolist() == [0, 0, 1, 1]
 
 
+def test_torchvision_splits_spelled_otherwise(tmp_path: Path, write_classes: WriteClasses) -> None:
+    """Imagenette spells its second split val, has no third, and names each class by several words."""
+    wnids = ("n01440764", "n03888257")
+    folders = {f"imagenette2/{split}/{wnid}": count for split, count in (("train", 3), ("val", 2)) for wnid in wnids}
+    for path in write_classes(tmp_path, folders).rglob("*.png"):
+        path.rename(path.with_suffix(".JPEG"))  # the only ending that it takes; the content decides for Pillow
+    data = open_data("torchvision:Imagenette", root=str(tmp_path), size=8)
+    assert data.classes == ("tench", "parachute")
+    assert {split: len(part) for split, part in data.splits.items()} == {"train": 6, "val": 4}
+
+
+def test_torchvision_with_half_of_its_files(tmp_path: Path, write_classes: WriteClasses) -> None:
+    """A split that is there by name and cannot be had is an error, never left out in silence."""
+    root = write_classes(tmp_path, {"country211/train/AD": 2, "country211/train/ZW": 2})
+    with pytest.raises(DataError, match="Country211"):
+        open_data("torchvision:Country211", root=str(root), size=8)
+
+
 def test_torchvision_without_splits_and_with_several_sizes(
     tmp_path: Path, write_classes: WriteClasses, write_picture: Callable[..., Path]
 ) -> None:

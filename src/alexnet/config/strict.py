@@ -27,11 +27,10 @@ def to_plain(tree: Any) -> dict[str, Any]:
 
 
 def _fits(value: object, hint: Any) -> bool:
+    if isinstance(value, bool):  # Python's booleans are whole numbers too; ours are not
+        return hint is bool
     if hint is float:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return is_number and abs(value) <= sys.float_info.max  # type: ignore[arg-type]  # just found to be a number
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max
     return isinstance(value, hint)
 
 
@@ -77,7 +76,7 @@ def convert(value: object, hint: Any, path: str) -> Any:
         if isinstance(value, Mapping):
             return {str(key): convert(item, arguments[1], path) for key, item in value.items()}
     elif _fits(value, hint):
-        return float(value) if hint is float else value  # type: ignore[arg-type]  # _fits says number
+        return float(value) if hint is float and isinstance(value, int) else value
     raise ConfigError(f"{path} cannot be {value!r}.", f"Give {describe(hint)}.")
 
 
@@ -92,8 +91,8 @@ def read(kind: type[T], values: Mapping[str, Any], path: str = "") -> T:
     for key in values:
         if key not in hints:
             raise ConfigError(f"There is no setting «{prefix}{key}».", nearest(key, hints, prefix))
-    required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]  # type: ignore[arg-type]
-    for name in required:
-        if name not in values:
-            raise ConfigError(f"The setting «{prefix}{name}» is missing.")
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # every `kind` is a dataclass
+        has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if field.name not in values and not has_default:
+            raise ConfigError(f"The setting «{prefix}{field.name}» is missing.")
     return kind(**{key: convert(value, hints[key], prefix + key) for key, value in values.items()})

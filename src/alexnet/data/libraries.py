@@ -21,7 +21,8 @@ _TORCHVISION_SPLITS = {"train": ("train",), "val": ("val", "valid"), "test": ("t
 def _square(picture: object, split: str, size: int, mode: str) -> Image.Image:
     if not isinstance(picture, Image.Image):
         raise DataError(f"The {split} pictures are of type {type(picture).__name__}; expected Pillow pictures.")
-    return fit(picture if picture.mode == "L" else upright(picture), size, mode)
+    turned = upright(picture)
+    return fit(turned.convert("L") if picture.mode == "L" else turned, size, mode)
 
 
 def _stack(items: Iterable[tuple[Any, int]], split: str, size: int, mode: str) -> PictureSet:
@@ -47,20 +48,22 @@ def _stack(items: Iterable[tuple[Any, int]], split: str, size: int, mode: str) -
     return picture_set(np.stack([to_pixels(square) for square in whole]), np.array(labels), split)
 
 
-def _torchvision_splits(make: Callable[..., Any]) -> dict[str, dict[str, Any]]:
+def _torchvision_splits(make: Callable[..., Any]) -> list[tuple[str, dict[str, Any]]]:
     """The arguments that make each split: libraries spell it `train=True` or `split="train"`."""
     parameters = inspect.signature(make).parameters
     if "train" in parameters:
-        return {"train": {"train": True}, "test": {"train": False}}
+        return [("train", {"train": True}), ("test", {"train": False})]
     if "split" in parameters:
-        return {ours: {"split": theirs} for ours, spellings in _TORCHVISION_SPLITS.items() for theirs in spellings}
-    return {"train": {}}
+        return [(ours, {"split": theirs}) for ours, spellings in _TORCHVISION_SPLITS.items() for theirs in spellings]
+    return [("train", {})]
 
 
 def _torchvision_class_names(made: Any, pictures: PictureSet) -> tuple[str, ...]:
     names = getattr(made, "classes", None)
     count = int(pictures.labels.max()) + 1
-    return tuple(str(name) for name in names) if names else tuple(str(number) for number in range(count))
+    if not names:
+        return tuple(str(number) for number in range(count))
+    return tuple(str(name[0] if isinstance(name, tuple) else name) for name in names)  # synonyms: the first
 
 
 def open_torchvision(name: str, root: str | None, *, size: int, mode: str) -> DataSet:
@@ -80,19 +83,18 @@ def open_torchvision(name: str, root: str | None, *, size: int, mode: str) -> Da
     place = root or str(cache_folder() / "torchvision")
     splits: dict[str, PictureSet] = {}
     classes: tuple[str, ...] = ()
-    reason = "it has no training pictures"
-    for split, arguments in _torchvision_splits(make).items():
+    for split, arguments in _torchvision_splits(make):
         try:
             made = _make(make, place, arguments)
         except (OSError, RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-            reason = str(error) if split == "train" else reason  # many have no split of another name
-            continue
+            if split != "train" and isinstance(error, ValueError):
+                continue  # torchvision's word for a split that this data set does not have
+            raise DataError(
+                f"torchvision cannot get {name} ({split}): {str(error) or type(error).__name__}.",
+                f"Put its files where torchvision looks, below {place}.",
+            ) from error
         splits[split] = _stack(made, split, size, mode)
         classes = classes or _torchvision_class_names(made, splits[split])
-    if "train" not in splits:
-        raise DataError(
-            f"torchvision cannot get {name}: {reason}.", f"Put its files where torchvision looks, below {place}."
-        )
     return DataSet(name=f"torchvision:{name}", classes=classes, splits=splits)
 
 

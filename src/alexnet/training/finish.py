@@ -137,7 +137,7 @@ def _report(job: Job, metrics: dict[str, Any], result: Result, pngs: dict[str, b
             Section(title="Confusion", text="Rows are the truth, columns the guess.", png=pngs["confusion.png"]),
             Section(title="First-layer filters", png=pngs["filters.png"]),
             Section(title="Result", header=("what", "value"), rows=list(metrics.items())),
-            Section(title="Notes", rows=[(note,) for note in job.data.notes], header=("about the data",)),
+            *([Section(title="Notes on the data", text=" ".join(job.data.notes))] if job.data.notes else []),
             Section(title="Settings", code=job.folder.config.read_text(encoding="utf-8")),
             Section(title="Origin", code=json.dumps(origin, indent=2)),
         ],

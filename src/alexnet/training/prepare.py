@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from ..config import RunConfig, to_plain
 from ..data import DataSet, PictureSet, open_for_run
 from ..errors import ConfigError
 from ..model import AlexNet, choose_machine, create
-from ..runs import RunFolder, describe_origin, make_folder, write_csv, write_json
+from ..runs import RunFolder, describe_origin, library_versions, make_folder, write_csv, write_json
 from ..spec import PictureSpec, compute, find_variant
 from ..weights import Card
 from .loop import Job, fingerprint
@@ -141,7 +140,8 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
     )
     torch.manual_seed(config.training.seed)
     net = _create(config, len(data.classes)).to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    origin: dict[str, Any] = {"run": folder.path.name, "data": data.name, **_versions()}
+    versions = {name: str(version) for name, version in library_versions(("alexnet", "torch")).items()}
+    origin = {"run": folder.path.name, "data": data.name, **versions}
     return Job(
         config=config,
         data=data,
@@ -174,8 +174,3 @@ def _create(config: RunConfig, classes: int) -> AlexNet:
             f" cannot be had: {str(error).splitlines()[0]}",
             "Choose a smaller --image-size.",
         ) from error
-
-
-def _versions() -> dict[str, str]:
-    libraries = describe_origin()["libraries"]
-    return {name: str(libraries[name]) for name in ("alexnet", "torch")}
