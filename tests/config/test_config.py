@@ -63,7 +63,7 @@ def test_whole_numbers_become_floats() -> None:
         ("training.epoch", "training.epoch", "Did you mean «training.epochs»?"),
         ("optimm.lr", "optimm", "Did you mean «optim»?"),
         ("zzz.lr", "zzz", "Known are: data, model, picture, augment, optim, schedule, training"),
-        ("optim.zzz", "optim.zzz", "Known are: rule, lr, momentum, weight_decay"),
+        ("optim.zzz", "optim.zzz", "Known are: rule, lr, lower_lr, momentum, weight_decay"),
         ("optim.lr.x", "optim.lr.x", "lr"),
     ],
 )

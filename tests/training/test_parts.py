@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 
-from alexnet.config import OptimConfig, ScheduleConfig, make_config
-from alexnet.data import open_data
+from alexnet.config import RECIPES, OptimConfig, ScheduleConfig, make_config
 from alexnet.model import choose_machine
-from alexnet.training.optimiser import make_optimiser, rate_at, set_rate
-from alexnet.training.prepare import resolve_sizes, training_mean
+from alexnet.training.optimiser import Rates, make_optimiser, rates_at, set_rates
+from alexnet.training.prepare import resolve_sizes
 from alexnet.training.settle import settle_batch_norm
 
 OPTIM = OptimConfig(lr=1.0)
+
+
+def rate_at(*facts: Any) -> float:
+    """The rate of the weights."""
+    return rates_at(*facts).weights
 
 
 def test_constant_and_step_schedules() -> None:
@@ -81,7 +84,7 @@ def test_the_papers_momentum_rule_through_two_changes_of_the_rate() -> None:
     luck = torch.Generator().manual_seed(0)
     for step in range(30):
         lr = (0.1, 0.01, 0.05)[step // 10]
-        set_rate(optimiser, lr, keep_velocity=True)
+        set_rates(optimiser, Rates(weights=lr, biases=2 * lr, first=lr), keep_velocity=True)
         for name, parameter in net.named_parameters():
             parameter.grad = torch.randn(parameter.shape, generator=luck, dtype=torch.float64)
             rate, decay = (2 * lr, 0.0) if name == "bias" else (lr, 0.05)
@@ -99,20 +102,50 @@ def test_without_it_the_velocity_changes_with_the_rate() -> None:
         weight = nn.Parameter(torch.ones(1, dtype=torch.float64))
         optimiser = make_optimiser(nn.ParameterList([weight]), OptimConfig(lr=0.1))
         for lr in (0.1, 0.01):
-            set_rate(optimiser, lr, keep_velocity=keep)
+            set_rates(optimiser, Rates(weights=lr, biases=lr, first=lr), keep_velocity=keep)
             weight.grad = torch.ones_like(weight)
             optimiser.step()
         ends.append(weight.item())
     assert ends == pytest.approx([1 - 0.1 - 0.01 * 1.9, 1 - 0.1 - (0.09 + 0.01)])
 
 
-def test_training_mean_is_the_mean_of_every_pixel(shapes: Path) -> None:
-    train = open_data(str(shapes)).splits["train"]
-    pictures = [np.asarray(Image.open(shapes / name).convert("RGB"), np.float64) for name in train.names]
-    expected = np.mean([picture.mean(axis=(0, 1)) for picture in pictures], axis=0)
-    assert training_mean(train, 3, 1.0) == pytest.approx(expected, abs=1e-9)
-    assert training_mean(train, 3, 1 / 255) == pytest.approx(expected / 255, abs=1e-9)
-    assert training_mean(train, 1, 1.0)[0] == pytest.approx(expected @ [0.299, 0.587, 0.114], abs=0.01)
+def test_a_rate_of_nothing_leaves_a_layer_and_its_velocity_untouched() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    optimiser = make_optimiser(net, OptimConfig(lr=0.1, weight_decay=0.1, keep_velocity=True))
+
+    def step(first: float) -> None:
+        set_rates(optimiser, Rates(weights=0.1, biases=0.1, first=first), keep_velocity=True)
+        optimiser.zero_grad(set_to_none=True)
+        net(torch.ones(1, 2)).square().sum().backward()
+        optimiser.step()
+
+    step(0.1)
+    step(0.001)
+    first = net[0].weight
+    before, velocity = first.detach().clone(), optimiser.state[first]["momentum_buffer"].clone()
+    other = net[1].weight.detach().clone()
+    for _ in range(3):
+        step(0.0)
+    assert torch.equal(first, before)
+    assert torch.equal(optimiser.state[first]["momentum_buffer"], velocity)
+    assert not torch.equal(net[1].weight, other)
+    step(0.001)
+    assert not torch.equal(first, before)
+
+
+def test_the_museums_diary() -> None:
+    """Reference: the 2012 program's diary of config 145, for weights, biases and conv1."""
+    recipe = RECIPES["museum"]
+    found = {
+        epoch: rates_at(epoch, 91, (), recipe.optim, recipe.schedule) for epoch in (0, 24.9, 25, 51, 66.9, 67, 72, 79)
+    }
+    assert [rates.weights for rates in found.values()] == pytest.approx(
+        [1e-2, 1e-2, 1e-3, 1e-4, 1e-4, 1e-4, 1e-4, 1e-5]
+    )
+    assert [rates.first for rates in found.values()] == pytest.approx([1e-2, 1e-2, 1e-3, 1e-4, 1e-4, 1e-5, 0, 0])
+    assert {rates.biases for rates in found.values()} == {0.02}
+    assert recipe.training.epochs == 91
+    assert recipe.augment.colour_epochs == 67
 
 
 def test_settled_statistics_are_the_plain_average() -> None:

@@ -31,7 +31,7 @@ def _fits(value: object, hint: Any) -> bool:
         return hint is bool
     if hint is float:
         return isinstance(value, int | float) and abs(value) <= sys.float_info.max
-    return isinstance(value, hint)
+    return hint is not Any and isinstance(value, hint)  # what has no type here is never plain
 
 
 def describe(hint: Any) -> str:

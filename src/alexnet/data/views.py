@@ -7,6 +7,7 @@ batch is two batched matrix products. The weights are those of Pillow's antialia
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,7 +20,10 @@ from ..spec import PictureSpec
 from .order import draw
 from .pictures import Indices
 
-CROP, FLIP = 1, 2
+if TYPE_CHECKING:
+    from .colours import Colours
+
+CROP, FLIP, COLOUR = 1, 2, 3
 """The purposes of the draws; see `order.draw`."""
 TEN_VIEWS = tuple((corner, flip) for flip in (False, True) for corner in ("tl", "tr", "centre", "bl", "br"))
 
@@ -74,10 +78,55 @@ def resize(pixels: Tensor, size: int) -> Tensor:
     return _resample(pixels, weights, weights).add_(0.5).floor_()
 
 
-def to_values(levels: Tensor, spec: PictureSpec) -> Tensor:
-    """(level * scale - mean) / std for each channel."""
-    mean = torch.tensor(spec.mean, device=levels.device)[:, None, None]
+def shrink_mean(picture: NDArray[np.float64], size: int) -> NDArray[np.float32]:
+    """`float32[C, size, size]` from a mean picture `float64[C, P, P]`, not rounded."""
+    values = torch.from_numpy(picture).float()
+    side = values.shape[-1]
+    if side == size:
+        return values.numpy()
+    weights = resize_weights(torch.tensor([0.0]), torch.tensor([float(side)]), side, size)
+    return _resample(values[None], weights, weights)[0].numpy()
+
+
+def _crop(levels: Tensor, top: int, left: int, size: int) -> Tensor:
+    return levels[..., top : top + size, left : left + size]
+
+
+def _crops(levels: Tensor, offsets: NDArray[np.int64], size: int) -> Tensor:
+    """`[B, C, size, size]`: a window of each picture of `[B, C, R, R]`, or of one `[C, R, R]`."""
+    images = levels if levels.ndim == 4 else levels.expand(len(offsets), *levels.shape)
+    windows = zip(images, offsets.tolist(), strict=True)
+    return torch.stack([_crop(image, top, left, size) for image, (top, left) in windows])
+
+
+def _mean(spec: PictureSpec, device: torch.device, offsets: NDArray[np.int64] | None) -> Tensor:
+    """What is subtracted: `[C, 1, 1]`, the central window `[C, S, S]`, or each crop's own `[B, C, S, S]`."""
+    if spec.mean_image is None:
+        return torch.tensor(spec.mean, device=device)[:, None, None]
+    image = torch.from_numpy(spec.mean_image).to(device)
+    if spec.mean_window == "crop" and offsets is not None:
+        return _crops(image, offsets, spec.size)
+    start = (spec.resize - spec.size) // 2
+    return _crop(image, start, start, spec.size)
+
+
+def to_values(
+    levels: Tensor, spec: PictureSpec, offsets: NDArray[np.int64] | None = None, flips: Tensor | None = None
+) -> Tensor:
+    """(level * scale - mean) / std, mirrored where `flips` says so.
+
+    Args:
+        levels: `float32[B, C, S, S]`.
+        offsets: `int64[B, 2]`: top and left of each crop; None: the central one.
+        flips: `bool[B]`. A mean picture's own window is mirrored with the crop; its central window stays as it is.
+    """
     std = torch.tensor(spec.std, device=levels.device)[:, None, None]
+    mean = _mean(spec, levels.device, offsets)
+    if flips is not None:
+        chosen = flips[:, None, None, None]
+        levels = torch.where(chosen, levels.flip(-1), levels)
+        if spec.mean_image is not None and spec.mean_window == "crop":
+            mean = torch.where(chosen, mean.flip(-1), mean)
     return (levels * spec.scale - mean) / std
 
 
@@ -85,7 +134,7 @@ def centre_view(pixels: Tensor, spec: PictureSpec) -> Tensor:
     """`float32[B, C, S, S]`: resized, central crop, values. What evaluation and prediction see."""
     levels = resize(to_channels(pixels, spec.channels), spec.resize)
     start = (spec.resize - spec.size) // 2
-    return to_values(levels[..., start : start + spec.size, start : start + spec.size], spec)
+    return to_values(_crop(levels, start, start, spec.size), spec)
 
 
 def check_ten_views(spec: PictureSpec) -> None:
@@ -119,9 +168,9 @@ def ten_views(pixels: Tensor, spec: PictureSpec) -> Tensor:
     }
     views = []
     for corner, flip in TEN_VIEWS:
-        top, left = places[corner]
-        view = levels[..., top : top + spec.size, left : left + spec.size]
-        views.append(to_values(view.flip(-1) if flip else view, spec))
+        offsets = np.array([places[corner]] * len(pixels))
+        flips = torch.full((len(pixels),), flip, device=pixels.device)
+        views.append(to_values(_crop(levels, *places[corner], spec.size), spec, offsets, flips))
     return torch.stack(views)
 
 
@@ -151,34 +200,53 @@ def _resized_crops(pixels: Tensor, spec: PictureSpec, augment: AugmentConfig, lu
     return _resample(pixels, rows, columns)
 
 
-def _random_crops(levels: Tensor, size: int, lucks: NDArray[np.float64]) -> Tensor:
-    """Windows of `size` pixels at whole offsets 0..margin, both ends included: 33 × 33 places for 256 → 224."""
-    margin = levels.shape[-1] - size
-    if margin == 0:
-        return levels
-    offsets = np.floor(lucks * (margin + 1)).astype(np.int64)
-    crops = [image[:, y : y + size, x : x + size] for image, (y, x) in zip(levels, offsets.tolist(), strict=True)]
-    return torch.stack(crops)
+def _colour_noise(spec: PictureSpec, augment: AugmentConfig, colours: Colours, lucks: NDArray[np.float64]) -> Tensor:
+    """`float32[B, C, 1, 1]`: what is added to every pixel of each picture, in the units of its values.
+
+    Args:
+        lucks: `float64[B, 2 * C]`: each pair becomes one draw of N(0, 1) (Box and Muller 1958).
+    """
+    radius, angle = np.sqrt(-2 * np.log1p(-lucks[:, ::2])), 2 * np.pi * lucks[:, 1::2]
+    levels = (radius * np.cos(angle)) @ colours.noise(augment.colour_noise, augment.colour_rule).T
+    return torch.from_numpy(levels * spec.scale / np.array(spec.std)).float()[:, :, None, None]
 
 
 def training_view(
-    pixels: Tensor, spec: PictureSpec, augment: AugmentConfig, *, seed: int, epoch: int, index: Indices
+    pixels: Tensor,
+    spec: PictureSpec,
+    augment: AugmentConfig,
+    *,
+    seed: int,
+    epoch: int,
+    index: Indices,
+    leaders: Indices | None = None,
+    colours: Colours | None = None,
 ) -> Tensor:
     """`float32[B, C, S, S]`: a batch as training sees it in this epoch.
 
     Args:
         pixels: `uint8[B, C, P, P]`.
         index: `int64[B]`: the pictures' places in the training set, which decide their draws.
+        leaders: `int64[B]`: the places that decide crop and flip instead, where pictures share them.
+        colours: the training pictures' components, for colour noise.
     """
     pixels = to_channels(pixels, spec.channels)
+    leaders = index if leaders is None else leaders
+    margin, offsets = spec.resize - spec.size, None
     if augment.crop == "resized":
-        levels = _resized_crops(pixels, spec, augment, draw(seed, epoch, index, CROP, 40))
-    elif augment.crop == "random":
-        levels = _random_crops(resize(pixels, spec.resize), spec.size, draw(seed, epoch, index, CROP, 2))
+        levels = _resized_crops(pixels, spec, augment, draw(seed, epoch, leaders, CROP, 40))
+    elif augment.crop == "random" and margin:
+        # Whole offsets 0..margin, both ends included: 33 × 33 places for 256 → 224.
+        offsets = np.floor(draw(seed, epoch, leaders, CROP, 2) * (margin + 1)).astype(np.int64)
+        levels = _crops(resize(pixels, spec.resize), offsets, spec.size)
     else:
-        start = (spec.resize - spec.size) // 2
-        levels = resize(pixels, spec.resize)[..., start : start + spec.size, start : start + spec.size]
+        levels = _crop(resize(pixels, spec.resize), margin // 2, margin // 2, spec.size)
+    flips = None
     if augment.flip:
-        flips = torch.from_numpy(draw(seed, epoch, index, FLIP)[:, 0] < 0.5).to(levels.device)
-        levels = torch.where(flips[:, None, None, None], levels.flip(-1), levels)
-    return to_values(levels, spec)
+        flips = torch.from_numpy(draw(seed, epoch, leaders, FLIP)[:, 0] < 0.5).to(levels.device)
+    values = to_values(levels, spec, offsets, flips)
+    if colours is None or (augment.colour_epochs and epoch >= augment.colour_epochs):
+        return values
+    lucks = draw(seed, epoch, index, COLOUR, 2 * spec.channels)
+    values = values + _colour_noise(spec, augment, colours, lucks).to(values.device)
+    return values / (1 + augment.colour_noise) if augment.colour_rule == "program" else values

@@ -25,7 +25,7 @@ from ..spec.layers import (
 )
 from . import normalise
 from .initial import set_initial_values
-from .modules import GroupedLinear, LocalConv2d, PaddedConv2d, PaddedMaxPool2d
+from .modules import GroupedLinear, LocalConv2d, PaddedConv2d, PaddedMaxPool2d, UnscaledDropout
 
 
 def _conv(layer: Conv, row: LayerFacts) -> nn.Conv2d:
@@ -93,7 +93,7 @@ def _module(row: LayerFacts) -> nn.Module:
         case Flatten():
             return nn.Flatten()
         case Dropout():
-            return nn.Dropout(layer.p)
+            return nn.Dropout(layer.p) if layer.scaled else UnscaledDropout(layer.p)
         case _:
             assert_never(layer)
 

@@ -1,4 +1,6 @@
-"""The layers that torch does not have: padding that differs between edges, unshared and grouped weights."""
+"""The layers that torch does not have: padding that differs between edges, unshared and grouped weights, the
+paper's dropout.
+"""
 
 from __future__ import annotations
 
@@ -86,3 +88,13 @@ class GroupedLinear(nn.Module):
     def extra_repr(self) -> str:
         outputs, inputs = self.weight.shape
         return f"{inputs * self.groups}, {outputs}, groups={self.groups}"
+
+
+class UnscaledDropout(nn.Dropout):
+    """Dropout that leaves the values it keeps as they are, and multiplies all by 1 - p in evaluation.
+
+    Source: paper, section 4.2; the 2012 program's dropout layers.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input) * (1 - self.p)

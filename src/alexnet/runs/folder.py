@@ -61,6 +61,10 @@ class RunFolder:
         """One more line of `history.jsonl`."""
         append_line(self.history, row)
 
+    def append_advice(self, row: dict[str, Any]) -> None:
+        """One more line of `advice.jsonl`: what was said about a training that does not learn."""
+        append_line(self.path / "advice.jsonl", row)
+
     def cut_history(self, lines: int) -> None:
         """Keeps the first `lines` lines: what came after is computed and logged again."""
         rows = self.read_history()[:lines]

@@ -167,10 +167,17 @@ class Flatten:
 
 @dataclass(frozen=True, kw_only=True)
 class Dropout:
-    """Zeroes each value with probability `p` in training and scales the others by 1 / (1 - p)."""
+    """Zeroes each value with probability `p` in training.
+
+    Args:
+        scaled: True divides the others by 1 - p in training, as everywhere today. False leaves them, and multiplies
+            all by 1 - p in evaluation, as the paper and its program do: every layer above then starts with smaller
+            values, and stays stable at a larger rate.
+    """
 
     name: str
     p: float
+    scaled: bool = True
 
 
 Layer = Conv | Local | Linear | ResponseNorm | MapNorm | BatchNorm | Pool | AdaptivePool | Relu | Flatten | Dropout

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from ..errors import ConfigError
 
@@ -23,6 +23,9 @@ class PictureSpec:
             into the square.
         scale: factor from grey levels 0..255; 1/255 gives values from 0 to 1.
         mean, std: one number per channel, in units after `scale`.
+        mean_window: where the mean is a picture, what a crop has subtracted: its own place in it (`crop`), or always
+            the central window (`centre`).
+        mean_image: that picture, `float32[channels, resize, resize]`, in units after `scale`; `mean` is its mean.
 
     Raises:
         ConfigError: the sizes or the number of means do not fit together.
@@ -35,6 +38,8 @@ class PictureSpec:
     scale: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    mean_window: Literal["crop", "centre"] | None = None
+    mean_image: Any | None = field(default=None, compare=False, repr=False)  # an array; this room knows no NumPy
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -50,3 +55,9 @@ class PictureSpec:
             )
         if not (min(self.std) > 0 and self.scale > 0):
             raise ConfigError("A picture's scale and deviations must be above 0.")
+        shape = None if self.mean_image is None else self.mean_image.shape
+        if (self.mean_window is None) != (shape is None) or shape not in (
+            None,
+            (self.channels, self.resize, self.resize),
+        ):
+            raise ConfigError(f"The mean picture is {shape}; mean_window is {self.mean_window}.")

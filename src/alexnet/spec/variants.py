@@ -72,10 +72,10 @@ PAPER: tuple[Layer, ...] = (
     Flatten(name="flatten"),
     Linear(name="fc6", features=4096, init=gaussian(0.01, bias=1)),
     Relu(name="relu6"),
-    Dropout(name="drop6", p=0.5),
+    Dropout(name="drop6", p=0.5, scaled=False),
     Linear(name="fc7", features=4096, init=gaussian(0.01, bias=1)),
     Relu(name="relu7"),
-    Dropout(name="drop7", p=0.5),
+    Dropout(name="drop7", p=0.5, scaled=False),
     Linear(name="fc8", features=0, init=gaussian(0.01)),
 )
 
@@ -102,10 +102,10 @@ MUSEUM: tuple[Layer, ...] = (
     Flatten(name="flatten"),
     Linear(name="fc6", features=4096, init=gaussian(0.01, bias=1)),
     Relu(name="relu6"),
-    Dropout(name="drop6", p=0.5),
+    Dropout(name="drop6", p=0.5, scaled=False),
     Linear(name="fc7", features=4096, init=gaussian(0.01, bias=1)),
     Relu(name="relu7"),
-    Dropout(name="drop7", p=0.5),
+    Dropout(name="drop7", p=0.5, scaled=False),
     Linear(name="fc8", features=0, init=gaussian(0.01)),
 )
 

@@ -23,7 +23,7 @@ from ..figures import (
 )
 from ..runs import link_file, write_bytes, write_csv, write_json, write_text
 from ..weights import read_weights
-from .loop import Job
+from .job import Job
 
 NUM_SAMPLES = 20
 

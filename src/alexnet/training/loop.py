@@ -2,105 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from ..config import RunConfig
-from ..data import DataSet, PictureSet, epoch_order, training_view
-from ..errors import DivergedError, Interrupted
+from ..errors import Interrupted
 from ..evaluate import evaluate
-from ..model import AlexNet, Machine, logits_of
-from ..runs import RunFolder, link_file
-from ..spec import PictureSpec
-from ..weights import Card, write_weights
-from .optimiser import rate_at, set_rate
-from .reporting import Reporter
+from ..runs import link_file
+from ..weights import write_weights
+from .job import Job
+from .optimiser import rates_at, set_rates
 from .settle import settle_batch_norm
-from .state import State, Sums, save_checkpoint, to_arrays
+from .state import Sums, save_checkpoint, to_arrays
+from .step import batches, update, view
 from .stop import Stopped, StopSignals
+from .watch import Watch
 
 SAVE_SECONDS = 600
 """A checkpoint is written after every epoch, and at least so often."""
-
-
-@dataclass
-class Job:
-    """Everything that a training works with."""
-
-    config: RunConfig
-    data: DataSet
-    picture: PictureSpec
-    net: AlexNet
-    optimiser: torch.optim.Optimizer
-    machine: Machine
-    folder: RunFolder
-    state: State
-    reporter: Reporter
-    card: Card
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Updates that visit every training picture once."""
-        return -(-len(self.data.splits["train"]) // self.config.training.batch_size)
-
-    @property
-    def watched_split(self) -> str:
-        """The held-out pictures that are evaluated after each epoch."""
-        return "val" if "val" in self.data.splits else "test"
-
-
-def fingerprint(pictures: PictureSet) -> str:
-    """A digest of the names and labels, by which a resumed run knows its data again."""
-    text = "\n".join(pictures.names).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(text + pictures.labels.tobytes()).hexdigest()[:16]
-
-
-def _batches(job: Job, epoch: int, first: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """`float32[B, C, S, S]` and `int64[B]` from batch `first` on; every picture once, the last batch may be smaller."""
-    pictures, training = job.data.splits["train"], job.config.training
-    order = epoch_order(training.seed, epoch, len(pictures))
-    for start in range(first * training.batch_size, len(order), training.batch_size):
-        index = order[start : start + training.batch_size]
-        pixels, labels = pictures.batch(index)
-        batch = torch.from_numpy(np.array(pixels)).to(job.machine.device)
-        view = training_view(batch, job.picture, job.config.augment, seed=training.seed, epoch=epoch, index=index)
-        yield view, torch.from_numpy(labels).to(job.machine.device)
-
-
-def _step(job: Job, pictures: Tensor, labels: Tensor) -> tuple[float, int, int]:
-    """One update; (loss, top-1 count, top-5 count) of the batch before it.
-
-    Raises:
-        DivergedError: the loss is not finite; the weights stay as they were.
-    """
-    logits = logits_of(job.net, pictures, job.machine)
-    loss = F.cross_entropy(logits, labels, label_smoothing=job.config.training.label_smoothing)
-    if not torch.isfinite(loss):
-        rate = job.state.lr
-        raise DivergedError(
-            f"The loss is {loss.item()} at step {job.state.step + 1} (epoch {job.state.epoch + 1}, rate {rate:g}).",
-            f"Train into another folder with a smaller rate: --lr {rate / 10:g}.",
-        )
-    job.optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    job.optimiser.step()
-    guesses = logits.detach().topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-    return loss.item(), int(guesses[:, 0].sum()), int(guesses.sum())
-
-
-def _count(sums: Sums, n: int, loss: float, top1: int, top5: int, seconds: float) -> None:
-    sums.n += n
-    sums.loss += loss * n
-    sums.top1 += top1
-    sums.top5 += top5
-    sums.seconds += seconds
 
 
 def _log(job: Job, split: str, rates: dict[str, float]) -> None:
@@ -117,7 +34,7 @@ def save(job: Job) -> None:
     Raises:
         StorageError: it cannot be written; the earlier ones stay as they are.
     """
-    save_checkpoint(job.folder, job.net, job.optimiser, job.state)
+    save_checkpoint(job.folder, job.net, job.average, job.optimiser, job.state)
 
 
 def _stop(job: Job, signals: StopSignals) -> Interrupted:
@@ -129,13 +46,13 @@ def _stop(job: Job, signals: StopSignals) -> Interrupted:
     )
 
 
-def _set_rate(job: Job) -> None:
-    """The rate of the step to come."""
+def _set_rates(job: Job) -> None:
+    """The rates of the step to come."""
     config, state = job.config, job.state
     done = state.epoch + state.position / job.steps_per_epoch
-    rate = rate_at(done, config.training.epochs, state.held_out_losses, config.optim, config.schedule)
-    set_rate(job.optimiser, rate, keep_velocity=config.optim.keep_velocity)
-    state.lr = rate
+    rates = rates_at(done, config.training.epochs, state.held_out_losses, config.optim, config.schedule)
+    set_rates(job.optimiser, rates, keep_velocity=config.optim.keep_velocity)
+    state.lr = rates.weights
 
 
 def _train_epoch(job: Job, signals: StopSignals) -> None:
@@ -143,19 +60,29 @@ def _train_epoch(job: Job, signals: StopSignals) -> None:
     state, training = job.state, job.config.training
     job.reporter.begin_epoch(state.epoch + 1, training.epochs, state.whole.n, len(job.data.splits["train"]))
     saved = time.monotonic()
+    watch = Watch(job)
     job.net.train()
     begin = time.perf_counter()
-    for pictures, labels in _batches(job, state.epoch, state.position):
-        _set_rate(job)
-        result = _step(job, pictures, labels)
-        seconds = time.perf_counter() - begin
+    for batch in batches(job, state.epoch, state.position):
+        _set_rates(job)
+        is_logged = (state.step + 1) % training.log_steps == 0
+        with watch.looking(is_logged):
+            whole = update(job, batch, signals)
+        if not whole:
+            raise _stop(job, signals)
+        state.batch.seconds = time.perf_counter() - begin
         begin = time.perf_counter()
-        state.position, state.step, state.seconds = state.position + 1, state.step + 1, state.seconds + seconds
+        state.position, state.step, state.seconds = (
+            state.position + 1,
+            state.step + 1,
+            state.seconds + state.batch.seconds,
+        )
         for sums in (state.window, state.whole):
-            _count(sums, len(labels), *result, seconds)
-        job.reporter.advance(len(labels), state.whole.rates())
-        if state.step % training.log_steps == 0:
+            sums.add(state.batch)
+        job.reporter.advance(state.batch.n, state.whole.rates())
+        if is_logged:
             _log(job, "train", state.window.rates())
+            watch.judge(state.window.rates()["loss"])
             state.window = Sums()
         if signals.number:
             raise _stop(job, signals)
@@ -167,8 +94,8 @@ def _train_epoch(job: Job, signals: StopSignals) -> None:
 def _settle(job: Job) -> None:
     count = job.config.training.settle_batches
     if count:
-        views = (pictures for _, (pictures, _) in zip(range(count), _batches(job, job.state.epoch, 0), strict=False))
-        settle_batch_norm(job.net, views, job.machine)
+        chosen = (batch for _, batch in zip(range(count), batches(job, job.state.epoch), strict=False))
+        settle_batch_norm(job.shown, (view(job, job.state.epoch, batch)[0] for batch in chosen), job.machine)
 
 
 def _evaluate_epoch(job: Job, signals: StopSignals) -> None:
@@ -183,7 +110,7 @@ def _evaluate_epoch(job: Job, signals: StopSignals) -> None:
         job.reporter.advance(count, {})
         signals.check()
 
-    rates = evaluate(job.net, pictures, job.picture, job.machine, progress=progress).counts.rates()
+    rates = evaluate(job.shown, pictures, job.picture, job.machine, progress=progress).counts.rates()
     seconds = time.perf_counter() - begin
     state.seconds += seconds
     if state.window.n:
@@ -195,7 +122,7 @@ def _evaluate_epoch(job: Job, signals: StopSignals) -> None:
         # Test pictures choose nothing: without validation pictures the last epoch is kept.
         state.best_epoch, state.best_top1, state.best_loss = state.epoch + 1, shown["top1"], shown["loss"]
         best = job.folder.checkpoints / "best.safetensors"
-        write_weights(best, to_arrays(job.net.state_dict()), job.card)
+        write_weights(best, to_arrays(job.shown.state_dict()), job.card)
         link_file(best, job.folder.weights)
     state.held_out_losses = (*state.held_out_losses, shown["loss"])
     state.window, state.whole = Sums(), Sums()

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
-import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..config import RunConfig, to_plain
-from ..data import DataSet, PictureSet, open_for_run
+from ..data import DataSet, PictureSet, find_colours, mean_picture, open_for_run, shrink_mean
 from ..errors import ConfigError
 from ..model import AlexNet, choose_machine, create
 from ..runs import RunFolder, describe_origin, library_versions, make_folder, write_csv, write_json
 from ..spec import PictureSpec, compute, find_variant
 from ..weights import Card
-from .loop import Job, fingerprint
+from .job import Job
 from .optimiser import make_optimiser
 from .reporting import Reporter
 from .state import State
-
-MEAN_BATCH = 1024
 
 
 def resolve_sizes(config: RunConfig) -> tuple[int, int]:
@@ -28,20 +27,10 @@ def resolve_sizes(config: RunConfig) -> tuple[int, int]:
     return size, config.picture.resize or size
 
 
-def training_mean(pictures: PictureSet, channels: int, scale: float) -> tuple[float, ...]:
-    """The mean of every training pixel, per channel, in units after `scale`: integer sums, divided once."""
-    total = np.zeros(pictures.pixels.shape[1], np.int64)
-    count = 0
-    for start in range(0, len(pictures), MEAN_BATCH):
-        pixels, _ = pictures.batch(np.arange(start, min(start + MEAN_BATCH, len(pictures))))
-        total += pixels.sum(axis=(0, 2, 3), dtype=np.int64)
-        count += pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
-    means = total / count * scale
-    if len(means) == channels:
-        return tuple(float(mean) for mean in means)
-    if channels == 3:
-        return (float(means[0]),) * 3
-    return (float(means @ np.array([19595, 38470, 7471]) / 65536),)
+def fingerprint(pictures: PictureSet) -> str:
+    """A digest of the names and labels, by which a resumed run knows its data again."""
+    text = "\n".join(pictures.names).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(text + pictures.labels.tobytes()).hexdigest()[:16]
 
 
 def _spread(values: tuple[float, ...], channels: int, name: str) -> tuple[float, ...]:
@@ -59,8 +48,12 @@ def _spread(values: tuple[float, ...], channels: int, name: str) -> tuple[float,
 
 def _picture_spec(config: RunConfig, data: DataSet, channels: int, size: int, resize: int) -> PictureSpec:
     chosen = config.picture
-    if chosen.mean == "training":
-        mean = training_mean(data.splits["train"], channels, chosen.scale)
+    window, image = None, None
+    if isinstance(chosen.mean, str):
+        picture = mean_picture(data.splits["train"], channels) * chosen.scale
+        mean = tuple(float(value) for value in picture.mean(axis=(1, 2)))
+        if chosen.mean == "training-image":
+            window, image = chosen.mean_window, shrink_mean(picture, resize)
     else:
         mean = _spread(chosen.mean, channels, "mean")
     return PictureSpec(
@@ -71,6 +64,8 @@ def _picture_spec(config: RunConfig, data: DataSet, channels: int, size: int, re
         scale=chosen.scale,
         mean=mean,
         std=_spread(chosen.std, channels, "std"),
+        mean_window=window,
+        mean_image=image,
     )
 
 
@@ -140,17 +135,21 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
     )
     torch.manual_seed(config.training.seed)
     net = _create(config, len(data.classes)).to(machine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    training = config.training
+    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(training.ema)) if training.ema else None  # type: ignore[no-untyped-call]
     versions = {name: str(version) for name, version in library_versions(("alexnet", "torch")).items()}
     origin = {"run": folder.path.name, "data": data.name, **versions}
     return Job(
         config=config,
         data=data,
         picture=picture,
+        colours=find_colours(data.splits["train"], channels) if config.augment.colour_noise else None,
         net=net,
+        average=average,
         optimiser=make_optimiser(net, config.optim),
         machine=machine,
         folder=folder,
-        state=State(lr=config.optim.lr, data=fingerprint(data.splits["train"])),
+        state=State(parts=training.accumulate, lr=config.optim.lr, data=fingerprint(data.splits["train"])),
         reporter=reporter,
         card=Card(variant=config.model.name, picture=picture, classes=data.classes, origin=origin),
     )

@@ -15,9 +15,9 @@ from ..errors import ConfigError, DataError, Interrupted, Terminated, WeightsErr
 from ..model import choose_machine
 from ..runs import RunFolder, RunLock, discard_run, find_run, new_run
 from .finish import finish
-from .loop import Job, fingerprint, save, train_epochs
-from .optimiser import set_rate
-from .prepare import describe_settings, open_pictures, prepare, write_facts
+from .job import Job
+from .loop import save, train_epochs
+from .prepare import describe_settings, fingerprint, open_pictures, prepare, write_facts
 from .reporting import Reporter, Silent
 from .state import State, load_newest
 
@@ -146,11 +146,10 @@ def train_on(run: Path, settings: Mapping[str, Any] | None = None, *, reporter: 
     try:
         data = open_pictures(config, reporter)
         job = prepare(config, folder, data, reporter)
-        state, skipped = load_newest(folder, job.net, job.optimiser)
+        state, skipped = load_newest(folder, job.net, job.average, job.optimiser)
         for reason in skipped:
             reporter.note(f"A newer checkpoint was passed over: {reason}")
         _check_state(state, job)
-        set_rate(job.optimiser, state.lr)  # the momentum that was loaded belongs to this rate
         job = replace(job, state=state)
         write_facts(folder, job.config, data)
         folder.cut_history(state.lines)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from ..config.strict import read
 from ..errors import AlexNetError, WeightsError
@@ -26,6 +27,14 @@ class Sums:
     top1: int = 0
     top5: int = 0
     seconds: float = 0.0
+
+    def add(self, more: Sums) -> None:
+        """Counts more pictures."""
+        self.n += more.n
+        self.loss += more.loss
+        self.top1 += more.top1
+        self.top5 += more.top5
+        self.seconds += more.seconds
 
     def rates(self) -> dict[str, float]:
         """Mean loss, top-1 and top-5 as fractions, and pictures per second."""
@@ -45,20 +54,28 @@ class State:
     Args:
         epoch: finished epochs.
         position: batches done of the epoch under way.
+        part: parts done of the batch under way.
+        parts: a batch is computed in so many.
         step: updates in all.
         lr: the rate of the last step.
-        window, whole: sums since the last history line, and since the epoch began.
+        batch, window, whole: sums of the batch under way, since the last history line, and since the epoch began.
         held_out_losses: one for each finished epoch.
         best_epoch, best_top1, best_loss: of the weights in `best`; epochs count from 1, 0 means none yet.
         seconds: training and evaluation so far.
+        first_norm: of the weights before the first update.
+        chance_windows: history lines in a row whose loss was that of guessing.
+        said: the kinds of advice that were given.
         lines: of the history; a resumed run drops what was logged after its checkpoint.
         data: the digest of the training pictures' names and labels.
     """
 
     epoch: int = 0
     position: int = 0
+    part: int = 0
+    parts: int = 1
     step: int = 0
     lr: float = 0.0
+    batch: Sums = field(default_factory=Sums)
     window: Sums = field(default_factory=Sums)
     whole: Sums = field(default_factory=Sums)
     held_out_losses: tuple[float, ...] = ()
@@ -66,6 +83,9 @@ class State:
     best_top1: float = -1.0
     best_loss: float = 0.0
     seconds: float = 0.0
+    first_norm: float = 0.0
+    chance_windows: int = 0
+    said: tuple[str, ...] = ()
     lines: int = 0
     data: str = ""
 
@@ -81,7 +101,7 @@ def to_arrays(state: dict[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
 
 def _optimiser_arrays(net: nn.Module, optimiser: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
     """The optimiser's tensors as «parameter/entry»."""
-    arrays = {}
+    arrays = {f"rate/{i}": np.array(group["lr"]) for i, group in enumerate(optimiser.param_groups)}
     for name, parameter in net.named_parameters():
         for entry, value in optimiser.state.get(parameter, {}).items():
             if value is not None:
@@ -96,7 +116,25 @@ def _generators() -> dict[str, torch.Tensor]:
     return found
 
 
-def save_checkpoint(folder: RunFolder, net: nn.Module, optimiser: torch.optim.Optimizer, state: State) -> None:
+def _all_arrays(
+    net: nn.Module, average: AveragedModel | None, optimiser: torch.optim.Optimizer, state: State
+) -> dict[str, NDArray[Any]]:
+    """Everything that a resume needs, as «branch/name»; the gradients where a batch is half done."""
+    branches = {
+        "net": to_arrays(net.state_dict()),
+        "average": {} if average is None else to_arrays(average.state_dict()),
+        "optimiser": _optimiser_arrays(net, optimiser),
+        "generator": {name: value.numpy() for name, value in _generators().items()},
+        "gradient": to_arrays(
+            {name: p.grad for name, p in net.named_parameters() if state.part > 0 and p.grad is not None}
+        ),
+    }
+    return {f"{branch}/{name}": array for branch, arrays in branches.items() for name, array in arrays.items()}
+
+
+def save_checkpoint(
+    folder: RunFolder, net: nn.Module, average: AveragedModel | None, optimiser: torch.optim.Optimizer, state: State
+) -> None:
     """Writes `checkpoints/last.safetensors`; the one before it becomes `previous` after the new one is read back.
 
     Raises:
@@ -104,10 +142,7 @@ def save_checkpoint(folder: RunFolder, net: nn.Module, optimiser: torch.optim.Op
     """
     last = make_folder(folder.checkpoints) / "last.safetensors"
     fresh = last.with_name("fresh.safetensors")
-    tensors = {f"net/{name}": array for name, array in to_arrays(net.state_dict()).items()}
-    tensors |= {f"optimiser/{name}": array for name, array in _optimiser_arrays(net, optimiser).items()}
-    tensors |= {f"generator/{name}": value.numpy() for name, value in _generators().items()}
-    write_tensors(fresh, tensors, asdict(state))
+    write_tensors(fresh, _all_arrays(net, average, optimiser, state), asdict(state))
     read_tensors(fresh)
     if last.exists():
         replace_file(last, last.with_name("previous.safetensors"))
@@ -130,14 +165,18 @@ def _like(value: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
 
 
 def _restore_optimiser(net: nn.Module, optimiser: torch.optim.Optimizer, stored: dict[str, torch.Tensor]) -> None:
+    for number, group in enumerate(optimiser.param_groups):
+        group["lr"] = stored[f"rate/{number}"].item()
     for name, parameter in net.named_parameters():
         entries = {key.rpartition("/")[2]: value for key, value in stored.items() if key.rpartition("/")[0] == name}
         if entries:
             optimiser.state[parameter] = {entry: _like(value, parameter.detach()) for entry, value in entries.items()}
 
 
-def load_checkpoint(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer) -> State:
-    """Restores weights, optimiser and generators from one file.
+def load_checkpoint(
+    path: Path, net: nn.Module, average: AveragedModel | None, optimiser: torch.optim.Optimizer
+) -> State:
+    """Restores weights, their average, optimiser, gradients and generators from one file.
 
     Raises:
         WeightsError: it is missing, damaged, or of another net.
@@ -146,9 +185,15 @@ def load_checkpoint(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer
     try:
         state = read(State, card)
         net.load_state_dict(_strip(tensors, "net/"), strict=True)
+        if average is not None:
+            average.load_state_dict(_strip(tensors, "average/"), strict=True)
     except (AlexNetError, RuntimeError) as error:
         raise WeightsError(f"{path} does not belong to this run: {error}") from error
     _restore_optimiser(net, optimiser, _strip(tensors, "optimiser/"))
+    gradients = _strip(tensors, "gradient/")
+    for name, parameter in net.named_parameters():
+        if name in gradients:
+            parameter.grad = _like(gradients[name], parameter.detach())
     generators = _strip(tensors, "generator/")
     torch.set_rng_state(generators["cpu"])
     if "cuda" in generators and torch.cuda.is_available():
@@ -156,7 +201,9 @@ def load_checkpoint(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer
     return state
 
 
-def load_newest(folder: RunFolder, net: nn.Module, optimiser: torch.optim.Optimizer) -> tuple[State, tuple[str, ...]]:
+def load_newest(
+    folder: RunFolder, net: nn.Module, average: AveragedModel | None, optimiser: torch.optim.Optimizer
+) -> tuple[State, tuple[str, ...]]:
     """The newest checkpoint that verifies, and why newer ones were passed over.
 
     Raises:
@@ -168,7 +215,7 @@ def load_newest(folder: RunFolder, net: nn.Module, optimiser: torch.optim.Optimi
         if not path.exists():
             continue
         try:
-            return load_checkpoint(path, net, optimiser), tuple(skipped)
+            return load_checkpoint(path, net, average, optimiser), tuple(skipped)
         except WeightsError as error:
             skipped.append(error.message)
     raise WeightsError(

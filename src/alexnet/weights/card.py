@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,31 @@ class Weights:
     card: Card
 
 
+MEAN_IMAGE = "mean_image"
+"""The tensor of a weights file that is the preprocessing's mean picture and not the net's."""
+
+
+def _to_header(card: Card) -> dict[str, Any]:
+    """The card as it stands in a file's header; its mean picture is a tensor of the file."""
+    picture = replace(card.picture, mean_window=None, mean_image=None)
+    header = asdict(replace(card, picture=picture))
+    del header["picture"]["mean_image"]
+    return {**header, "picture": {**header["picture"], "mean_window": card.picture.mean_window}}
+
+
+def _from_header(header: dict[str, Any], mean_image: NDArray[Any] | None) -> Card:
+    """A stored card with its mean picture.
+
+    Raises:
+        AlexNetError: an unknown key, a wrong type, or a mean picture that is missing or does not fit.
+    """
+    stored = header.get("picture")
+    if not isinstance(stored, dict) or stored.get("mean_window") is None:
+        return read(Card, header)
+    card = read(Card, {**header, "picture": {**stored, "mean_window": None}})
+    return replace(card, picture=replace(card.picture, mean_window=stored["mean_window"], mean_image=mean_image))
+
+
 def write_weights(path: Path, tensors: Mapping[str, NDArray[Any]], card: Card) -> None:
     """Writes a weights file, whole or not at all.
 
@@ -59,7 +84,8 @@ def write_weights(path: Path, tensors: Mapping[str, NDArray[Any]], card: Card) -
     for name, array in tensors.items():
         if not np.isfinite(array).all():
             raise WeightsError(f"«{name}» holds values that are not finite; {path} was not written.")
-    write_tensors(path, tensors, asdict(card))
+    image = card.picture.mean_image
+    write_tensors(path, {**tensors, **({} if image is None else {MEAN_IMAGE: image})}, _to_header(card))
 
 
 def find_weights(path: Path) -> Path:
@@ -90,9 +116,10 @@ def read_weights(path: Path) -> Weights:
         WeightsError: nothing is there, it is damaged, or its card cannot be used.
     """
     file = find_weights(path)
-    tensors, plain = read_tensors(file)
+    tensors, header = read_tensors(file)
+    mean_image = tensors.pop(MEAN_IMAGE, None)
     try:
-        card = read(Card, plain)
+        card = _from_header(header, mean_image)
         card.network()
     except AlexNetError as error:
         raise WeightsError(f"The card of {file} cannot be used: {error.message}", error.hint) from error
