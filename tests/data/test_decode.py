@@ -57,6 +57,29 @@ def cmyk() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     return inks, 255 * (1 - inks[..., :3] / 255) * (1 - inks[..., 3:] / 255)
 
 
+def ycck() -> tuple[bytes, NDArray[np.float64]]:
+    """A JPEG of Y, Cb, Cr and black, as Photoshop writes it, and its colours by JFIF's formulas.
+
+    Pillow stores the bytes as CMYK; the Adobe mark, changed from 0 to 2, then says what they are. Adobe stores inks
+    inverted, and so does Pillow: 255 is no ink.
+    """
+    luma, blue, red = SMOOTH[..., 1], SMOOTH[..., 0] // 2 + 64, SMOOTH[..., 2] - SMOOTH[..., 0] // 8
+    black = np.full_like(luma, 30)
+    content = bytearray(
+        encode(
+            Image.frombytes("CMYK", (SIDE, 16), np.stack([255 - luma, 255 - blue, 255 - red, black], -1).tobytes()),
+            "JPEG",
+            quality=95,
+        )
+    )
+    mark = content.index(b"Adobe")
+    assert content[mark + 11] == 0
+    content[mark + 11] = 2
+    y, cb, cr = (part.astype(np.float64) for part in (luma, blue - 128.0, red - 128.0))
+    inks = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], -1).clip(0, 255)
+    return bytes(content), 255 * (1 - inks / 255) * (1 - black[..., None] / 255)
+
+
 def kinds() -> dict[str, tuple[bytes, NDArray[np.float64], float]]:
     """File, expected pixels `[H, W, 3]`, and the mean error in levels that is allowed."""
     inks, inked = cmyk()
@@ -107,6 +130,7 @@ def kinds() -> dict[str, tuple[bytes, NDArray[np.float64], float]]:
         ),
         "CMYK TIFF": (encode(Image.frombytes("CMYK", (SIDE, 16), inks.tobytes()), "TIFF"), inked, 12.0),
         "CMYK JPEG": (encode(Image.frombytes("CMYK", (SIDE, 16), inks.tobytes()), "JPEG", quality=95), inked, 12.0),
+        "YCCK JPEG": (*ycck(), 12.0),
         "16-bit grey": (encode(Image.fromarray(DEEP), "PNG"), grey(DEEP / 257), 0.5),
         "16-bit grey TIFF": (encode(Image.fromarray(DEEP), "TIFF"), grey(DEEP / 257), 0.5),
         "16-bit grey PGM": (b"P5 24 16 65535\n" + DEEP.astype(">u2").tobytes(), grey(DEEP / 257), 0.5),
@@ -151,6 +175,16 @@ def stored(upright: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     return turned if row_0 in ("top", "bottom") else turned.transpose(1, 0, 2)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_of_a_jpeg_is_turned_upright(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encode(Image.fromarray(stored(SMOOTH, orientation)), "JPEG", quality=95, exif=exif)
+    found = np.asarray(open_picture(content)).astype(np.float64)
+    assert found.shape == SMOOTH.shape
+    assert np.abs(found - SMOOTH).mean() <= 1.5
+
+
 @pytest.mark.parametrize("format", ["PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_turned_upright(orientation: int, format: str) -> None:
@@ -172,10 +206,28 @@ def test_an_unreadable_exif_block_does_not_spoil_a_picture() -> None:
         assert sorted(open_picture(content).size) == sorted((SIDE, 16))
 
 
-def test_first_frame_of_an_animation() -> None:
+@pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_first_frame_of_an_animation_and_first_page(format: str) -> None:
     frames = [Image.new("RGB", (5, 4), colour) for colour in ("red", "blue", "lime")]
-    content = encode(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=40)
+    content = encode(frames[0], format, save_all=True, append_images=frames[1:], duration=40, lossless=True)
     assert np.asarray(open_picture(content)).tolist() == [[[255, 0, 0]] * 5] * 4
+
+
+def pages(*levels: int) -> bytes:
+    """A TIFF of pages of 3 × 2 grey pixels, each of one level, written by hand after TIFF 6.0."""
+    content = b"II*\0" + struct.pack("<I", 8)
+    for number, level in enumerate(levels):
+        start = len(content)
+        after = start + 2 + 8 * 12 + 4
+        tags = ((256, 3), (257, 2), (258, 8), (259, 1), (262, 1), (273, after), (278, 2), (279, 6))
+        entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+        follows = after + 6 if number < len(levels) - 1 else 0
+        content += struct.pack("<H", len(tags)) + entries + struct.pack("<I", follows) + bytes([level] * 6)
+    return content
+
+
+def test_first_page_of_a_tiff_written_by_hand() -> None:
+    assert np.asarray(open_picture(pages(70, 140, 210))).tolist() == [[[70] * 3] * 3] * 2
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
@@ -291,6 +343,18 @@ def test_a_long_thin_picture_costs_no_more_than_others(width: int, height: int, 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 60_000  # kilobytes
     assert square.size == (256, 256)
     assert set(square.get_flattened_data()) == {(10, 20, 30)}
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 65_000), (65_000, 1)])
+def test_a_long_thin_file_costs_no_more_than_others(width: int, height: int) -> None:
+    spec = PictureSpec(channels=3, size=227, resize=256, fit="short-side", scale=1.0, mean=(0,) * 3, std=(1,) * 3)
+    content = png(width, height)
+    peak, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    found = read_pixels(content, spec)
+    assert time.perf_counter() - start < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 60_000  # kilobytes
+    assert found.shape == (3, 256, 256)
+    assert not found.any()
 
 
 def test_hidden_colour_does_not_leak() -> None:

@@ -6,10 +6,13 @@ same everywhere. The content decides the format, never the file's name.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,9 @@ _NOT_READ = (
 
 # What Pillow raises for damaged files, depending on the format.
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError)
+
+_ORIENTATION = 0x0112
+"""EXIF's tag of how the camera was held."""
 
 Pixels = NDArray[np.uint8]
 Source = str | os.PathLike[str] | bytes
@@ -102,14 +108,71 @@ def open_picture(source: Source, name: str | None = None) -> Image.Image:
         PictureError: it cannot be read, is no picture, is cut short, or has more than 50 million pixels.
     """
     called = name if name is not None else ("the picture" if isinstance(source, bytes) else os.fspath(source))
+    content = source if isinstance(source, bytes) else read_file(Path(source), called)
+    with _refusals(content, called), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        _check_pixels(image, called)
+        return ImageOps.exif_transpose(_first_frame(image))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """How a file stores what `open_picture` resolves.
+
+    Args:
+        format: Pillow's name of the format; `MPO` is a camera's JPEG with further pictures behind it.
+        mode: Pillow's, such as `RGB`, `CMYK`, `P`, `1` or `I;16`.
+        deep: more than 8 bits for each channel.
+        clear: some of it is transparent.
+        frames: an animation, or several pages.
+        turned: its EXIF orientation is not the upright one.
+    """
+
+    format: str
+    mode: str
+    deep: bool
+    clear: bool
+    frames: bool
+    turned: bool
+
+
+def examine_picture(content: bytes, name: str) -> tuple[Image.Image, Stored]:
+    """The picture as `open_picture` gives it, and how it was stored.
+
+    Raises:
+        PictureError: see `open_picture`.
+    """
+    with _refusals(content, name), Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        _check_pixels(image, name)
+        deep = image.mode.startswith(("I", "F")) or ";16" in str(image.tile)  # colour of 16 bits is `RGB;16B`
+        first = _first_frame(image)
+        stored = Stored(
+            format=image.format or "",
+            mode=image.mode,
+            deep=deep,
+            clear=_has_clear_parts(image),
+            frames=_has_more_frames(image),
+            turned=first.getexif().get(_ORIENTATION, 1) in range(2, 9),
+        )
+        return ImageOps.exif_transpose(first), stored
+
+
+def read_file(path: Path, name: str) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
     try:
-        content = source if isinstance(source, bytes) else Path(source).read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise PictureError(called, f"cannot be read: {error.strerror}") from error
+        raise PictureError(name, f"cannot be read: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def _refusals(content: bytes, called: str) -> Iterator[None]:
+    """Turns what Pillow raises into a `PictureError` that says why."""
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _check_pixels(image, called)
-            return ImageOps.exif_transpose(_first_frame(image))
+        yield
     except UnidentifiedImageError as error:
         raise PictureError(called, _recognise(content[:64])) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -117,6 +180,22 @@ def open_picture(source: Source, name: str | None = None) -> Image.Image:
     except DAMAGE as error:
         why = str(error) or type(error).__name__
         raise PictureError(called, "is cut short" if "truncated" in why.lower() else f"is damaged ({why})") from error
+
+
+def _has_clear_parts(image: Image.Image) -> bool:
+    if not image.has_transparency_data:
+        return False
+    if image.mode.startswith(("I", "F")):  # Pillow does not convert these with their transparent level
+        return True
+    return bool(np.asarray(image.convert("RGBA"))[..., 3].min() < 255)
+
+
+def _has_more_frames(image: Image.Image) -> bool:
+    """True for an animation or several pages; a camera's preview behind its JPEG is neither."""
+    try:
+        return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except DAMAGE:  # of a later frame, which is not read
+        return True
 
 
 def _first_frame(image: Image.Image) -> Image.Image:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import DataError, StorageError
 from .pack import Progress, pack_files
-from .pictures import Damaged, DataSet, PictureSet, hold_out
+from .pictures import Damaged, DataSet, Indices, PictureSet, hold_out
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm", ".jfif")
 SPLIT_FOLDERS = {
@@ -128,14 +128,30 @@ def _split_folders(folder: Path) -> dict[str, Path]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Listing:
+class Listing:
     """The files of one split by class, as paths below the data set's folder."""
 
     paths: list[str]
     labels: list[int]
 
 
-def _list_split(root: Path, folder: Path, classes: list[str], found: _Found) -> _Listing:
+@dataclass(frozen=True, kw_only=True)
+class FolderListing:
+    """The picture files of a folder, by split and class, before any is opened.
+
+    Args:
+        root: the folder; paths are below it.
+        splits: as the folder has them; `train` alone where it has none.
+        notes: what was left out.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    splits: dict[str, Listing]
+    notes: tuple[str, ...]
+
+
+def _list_split(root: Path, folder: Path, classes: list[str], found: _Found) -> Listing:
     paths: list[str] = []
     labels: list[int] = []
     for label, name in enumerate(classes):
@@ -146,7 +162,7 @@ def _list_split(root: Path, folder: Path, classes: list[str], found: _Found) -> 
             raise DataError(f"The class folder {folder / name} holds no pictures.", "Add some, or remove the folder.")
         paths += inside.pictures
         labels += [label] * len(inside.pictures)
-    return _Listing(paths=paths, labels=labels)
+    return Listing(paths=paths, labels=labels)
 
 
 def _class_names(folders: dict[str, Path]) -> list[str]:
@@ -187,7 +203,7 @@ def _notes(found: _Found) -> Iterator[str]:
 
 
 def _pack_split(
-    root: Path, listing: _Listing, size: int, mode: str, progress: Progress | None
+    root: Path, listing: Listing, size: int, mode: str, progress: Progress | None
 ) -> tuple[PictureSet, tuple[Damaged, ...]]:
     try:
         packed = pack_files(root, listing.paths, size, mode, progress)
@@ -218,15 +234,8 @@ def check_damage(damaged: tuple[Damaged, ...], count: int) -> None:
         )
 
 
-def open_folder(
-    path: Path, *, size: int, mode: str, seed: int, divide: bool = True, progress: Progress | None = None
-) -> DataSet:
-    """The data set in a folder, decoded into the packed cache.
-
-    Args:
-        size, mode: the square that pictures are fitted to (`decode.fit`).
-        seed: decides the split where the folder has none.
-        divide: False leaves all pictures of such a folder together, as `train`.
+def list_folder(path: Path) -> FolderListing:
+    """The picture files of a folder of class folders, in order of their names.
 
     Raises:
         DataError: no class folders, an empty one, or splits with different classes.
@@ -236,18 +245,43 @@ def open_folder(
     if not classes or not any(walk_pictures(path / name).pictures for name in _subfolders(path)):
         raise _explain_missing(path)
     found = _Found()
-    splits: dict[str, PictureSet] = {}
-    damaged: tuple[Damaged, ...] = ()
     for folder in (path, *folders.values()):
         _note_beside(folder, path, found)
-    for split, folder in (folders or {"train": path}).items():
-        listing = _list_split(path, folder, classes, found)
-        splits[split], bad = _pack_split(path, listing, size, mode, progress)
+    splits = {
+        split: _list_split(path, folder, classes, found) for split, folder in (folders or {"train": path}).items()
+    }
+    return FolderListing(root=path, classes=tuple(classes), splits=splits, notes=tuple(_notes(found)))
+
+
+def is_divided_by_seed(labels: Mapping[str, Indices]) -> bool:
+    """True where a folder has training pictures alone, and enough of them to hold some out."""
+    return set(labels) == {"train"} and bool(np.bincount(labels["train"]).max(initial=0) > 1)
+
+
+def division_note(seed: int) -> str:
+    """What is said where pictures are held out because a folder has no split."""
+    return f"No val/ or test/ folder: {HOLDOUT_SHARE:.0%} of each class are held out, by seed {seed}."
+
+
+def open_folder(
+    listing: FolderListing, *, size: int, mode: str, seed: int, divide: bool = True, progress: Progress | None = None
+) -> DataSet:
+    """The data set in a folder, decoded into the packed cache.
+
+    Args:
+        size, mode: the square that pictures are fitted to (`decode.fit`).
+        seed: decides the split where the folder has none.
+        divide: False leaves all pictures of such a folder together, as `train`.
+    """
+    splits: dict[str, PictureSet] = {}
+    damaged: tuple[Damaged, ...] = ()
+    for split, files in listing.splits.items():
+        splits[split], bad = _pack_split(listing.root, files, size, mode, progress)
         damaged += bad
-    notes = list(_notes(found))
-    if divide and set(splits) == {"train"} and np.bincount(splits["train"].labels).max(initial=0) > 1:
+    notes = listing.notes
+    if divide and is_divided_by_seed({split: pictures.labels for split, pictures in splits.items()}):
         splits["train"], splits["val"] = hold_out(splits["train"], HOLDOUT_SHARE, "random", seed)
-        notes.append(f"No val/ or test/ folder: {HOLDOUT_SHARE:.0%} of each class are held out, by seed {seed}.")
+        notes += (division_note(seed),)
     return DataSet(
-        name=str(path), classes=tuple(classes), splits=splits, damaged=damaged, notes=tuple(notes), files=True
+        name=str(listing.root), classes=listing.classes, splits=splits, damaged=damaged, notes=notes, files=True
     )

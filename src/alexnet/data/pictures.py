@@ -130,18 +130,27 @@ def hold_out(pictures: PictureSet, share: float, rule: str, seed: int) -> tuple[
     Raises:
         DataError: nothing would be left on one side.
     """
-    count = len(pictures)
+    aside = choose_aside(pictures.labels, share, rule, seed)
+    return pictures.take(np.setdiff1d(np.arange(len(pictures)), aside)), pictures.take(aside)
+
+
+def choose_aside(labels: Indices, share: float, rule: str, seed: int) -> Indices:
+    """`int64[…]`: which pictures `hold_out` sets aside, in file order.
+
+    Raises:
+        DataError: nothing would be left on one side.
+    """
+    count = len(labels)
     if rule == "last":
         aside = np.arange(count - int(count * share), count)
     else:
         chooser = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 0x5EED])))
         chosen = []
-        for label in np.unique(pictures.labels):
-            members = np.flatnonzero(pictures.labels == label)
+        for label in np.unique(labels):
+            members = np.flatnonzero(labels == label)
             number = min(max(round(len(members) * share), 1 if len(members) > 1 else 0), len(members) - 1)
             chosen.append(chooser.permutation(members)[:number])
         aside = np.sort(np.concatenate(chosen)) if chosen else np.arange(0)
-    stays = np.setdiff1d(np.arange(count), aside)
-    if not len(aside) or not len(stays):
+    if not 0 < len(aside) < count:
         raise DataError(f"{count} pictures are too few to set {share:.0%} aside.", "Add pictures.")
-    return pictures.take(stays), pictures.take(aside)
+    return aside

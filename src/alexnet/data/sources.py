@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config import RunConfig
-from ..errors import DataError, nearest
+from ..errors import ConfigError, DataError, nearest
+from .advice import leave_out
 from .cifar import open_cifar
-from .folder import check_damage, open_folder
+from .folder import check_damage, list_folder, open_folder
 from .idx import open_mnist, open_sample
 from .libraries import open_hf, open_torchvision
 from .pack import Progress
@@ -117,6 +118,7 @@ def open_data(
     mode: str = "short-side",
     seed: int = 0,
     divide: bool = True,
+    without: str | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """The pictures of a known data set, a library's, or a folder.
@@ -127,19 +129,36 @@ def open_data(
         size, mode: the square that pictures of files are fitted to (`decode.fit`).
         seed: decides the split of a folder that has none.
         divide: False leaves such a folder whole, as `train`.
+        without: a list of `alexnet data --fix`, whose pictures marked for leaving out are not used.
         progress: called with (done, all) while files are decoded.
 
     Raises:
         DataError: it does not exist, cannot be had, or is no data set.
+        ConfigError: there is no such list, or the data is no folder.
     """
+    if without is not None and not is_folder(data):
+        raise ConfigError(f"data.leave_out is for a folder of pictures; «{data}» is none.", "Leave that setting away.")
     if data in SOURCES:
         return SOURCES[data].open(data, root)
     library, colon, name = data.partition(":")
     if colon and library in LIBRARIES:
         return LIBRARIES[library](name, root, size=size, mode=mode)
+    path = find_folder(data)
+    listing = list_folder(path)
+    if without is not None:
+        listing = leave_out(listing, Path(without).expanduser())
+    return open_folder(listing, size=size, mode=mode, seed=seed, divide=divide, progress=progress)
+
+
+def find_folder(data: str) -> Path:
+    """The folder that a person means.
+
+    Raises:
+        DataError: there is none.
+    """
     path = Path(data).expanduser()
     if path.is_dir():
-        return open_folder(path, size=size, mode=mode, seed=seed, divide=divide, progress=progress)
+        return path
     if path.exists():
         raise DataError(f"{data} is a file; expected a folder of class folders.", "Name the folder.")
     if is_folder(data):
@@ -162,6 +181,7 @@ def open_for_run(config: RunConfig, size: int, progress: Progress | None = None)
         size=size,
         mode=config.picture.fit,
         seed=config.training.seed,
+        without=config.data.leave_out,
         progress=progress,
     )
     check_damage(data.damaged, sum(len(pictures) for pictures in data.splits.values()) + len(data.damaged))

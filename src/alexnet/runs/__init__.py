@@ -3,6 +3,7 @@
 from .folder import RunFolder, RunLock, discard_run, find_run, list_runs, new_run, slug
 from .origin import describe_origin, library_versions
 from .writing import (
+    cell_text,
     link_file,
     make_folder,
     new_file,
@@ -18,6 +19,7 @@ from .writing import (
 __all__ = [
     "RunFolder",
     "RunLock",
+    "cell_text",
     "describe_origin",
     "discard_run",
     "find_run",

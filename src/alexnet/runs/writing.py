@@ -112,6 +112,11 @@ def guard_cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
+def cell_text(value: object) -> str:
+    """What stands in a cell of `write_csv` for a value, so that a name is found again in a table that was read."""
+    return str(guard_cell(value)).encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table with a header line."""
     text = io.StringIO()
