@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import ConfigError
+from .colours import show_colours
 from .options import json_option, root_option
 
 if TYPE_CHECKING:
@@ -202,15 +203,23 @@ def _write_list(survey: Survey, target: Path) -> str:
 
 @click.command("data", short_help="List data sets.")
 @click.argument("data", required=False)
+@click.argument("of", required=False, metavar="")
 @click.option("--fix", is_flag=True, help="Write a list of what to leave out, FOLDER-fix.csv; no picture is touched.")
 @click.option("--fix-to", "file", type=click.Path(path_type=Path), help="Write that list under another name.")
 @root_option
 @json_option
-def command(data: str | None, fix: bool, file: Path | None, root: str | None, as_json: bool) -> None:
+def command(data: str | None, of: str | None, fix: bool, file: Path | None, root: str | None, as_json: bool) -> None:
     """List the known data sets, or say what DATA holds and what is odd about it.
 
     Every file of a folder is decoded: classes, splits, sizes, damaged files, copies. Nothing in it is changed.
+
+    `alexnet data pca DATA` prints the principal components of its colours.
     """
+    if of is not None:
+        if data != "pca":
+            raise ConfigError(f"«{of}» is one name too many.", "Name one DATA, or write: alexnet data pca DATA")
+        show_colours(of, root, as_json)
+        return
     if data is None:
         if fix or file:
             raise ConfigError("--fix needs a folder of pictures.", "Name it: alexnet data FOLDER --fix")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import make_config, model_in_file, parse_setting
+from ..config import RunConfig, make_config, model_in_file, parse_setting
 from ..errors import ConfigError, WeightsError
 from ..spec import find_variant
 from .options import json_option, own_name, root_option
 
 if TYPE_CHECKING:
-    from ..training import Run
+    from ..training import RateSearch, Run, Seeds
 
 FLAGS = {
     "epochs": "training.epochs",
@@ -57,6 +57,35 @@ def _print_result(run: Run, as_json: bool) -> None:
     )
 
 
+def _print_seeds(seeds: Seeds, as_json: bool) -> None:
+    from .console import print_json
+
+    found = seeds.summary()
+    if as_json:
+        print_json(found)
+        return
+    for run in found["runs"]:
+        click.echo(f"seed {run['seed']}  top-1 {run['top1']:.4f}  top-5 {run['top5']:.4f}  loss {run['loss']:.4f}")
+    parts = "  ".join(
+        f"{name} {found[key]['mean']:.4f} ± {found[key]['spread']:.4f}"
+        for key, name in (("top1", "top-1"), ("top5", "top-5"), ("loss", "loss"))
+    )
+    click.echo(f"{parts}  (mean and standard deviation of {found['n']} seeds)\nEverything lies in {seeds.folder}")
+
+
+def _print_search(search: RateSearch, as_json: bool) -> None:
+    from .console import print_json
+
+    if as_json:
+        print_json(search.summary())
+        return
+    stable = "" if search.largest_stable is None else f", the largest stable rate {search.largest_stable:.2g}"
+    click.echo(
+        f"The loss is lowest at a rate of {search.lowest:.2g}{stable}: try --lr {search.suggested:g}\n"
+        f"Look at {search.folder / 'find-lr.png'}"
+    )
+
+
 @click.command("train", short_help="Train a net.")
 @click.argument("data", required=False)
 @click.option("--model", help="A net, as `alexnet models` lists them. By default one that suits the data.")
@@ -74,6 +103,8 @@ def _print_result(run: Run, as_json: bool) -> None:
 @click.option("--config", "file", type=click.Path(path_type=Path), help="Settings from a .json or .toml file.")
 @click.option("--run", "folder", type=click.Path(path_type=Path), help="The run folder. By default runs/DATA-MODEL-N.")
 @click.option("--resume", is_flag=True, help="Go on with a run that was interrupted, or for more --epochs.")
+@click.option("--seeds", type=int, metavar="N", help="Train with N seeds; mean and spread.")
+@click.option("--find-lr", is_flag=True, help="Look for a good learning rate by a short training; with a plot.")
 @json_option
 def command(
     data: str | None,
@@ -82,6 +113,8 @@ def command(
     file: Path | None,
     folder: Path | None,
     resume: bool,
+    seeds: int | None,
+    find_lr: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -97,6 +130,13 @@ def command(
         raise ConfigError("DATA is missing.", "Name a data set or a folder, for example: alexnet train sample")
     if model is not None:
         find_variant(model)
+    if find_lr and (resume or seeds is not None):
+        raise ConfigError("--find-lr cannot be used with --resume or --seeds.", "Search first, then train.")
+    if seeds is not None or find_lr:
+        if data is None:
+            raise ConfigError("DATA is missing.", "Name the data beside --seeds.")
+        _search_or_repeat(data, model, settings, file, folder, seeds, resume, as_json)
+        return
     if not resume:
         assert data is not None
         _train_new(data, model, settings, file, folder, as_json)
@@ -117,15 +157,43 @@ def command(
     _print_result(train_on(folder, settings, reporter=ConsoleReporter(quiet=as_json)), as_json)
 
 
+def _make_config(data: str, model: str | None, settings: dict[str, Any], file: Path | None) -> RunConfig:
+    """The settings of a new run; a mistake in them is said before torch is imported."""
+    model = model or model_in_file(file)
+    if model is not None:
+        make_config(data, model, settings, file)
+    from ..data import default_model
+
+    return make_config(data, model or default_model(data), settings, file)
+
+
+def _search_or_repeat(
+    data: str,
+    model: str | None,
+    settings: dict[str, Any],
+    file: Path | None,
+    folder: Path | None,
+    seeds: int | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """`--find-lr`, or `--seeds`."""
+    config = _make_config(data, model, settings, file)
+    from ..training import find_rate, train_seeds
+    from .console import ConsoleReporter
+
+    reporter = ConsoleReporter(quiet=as_json)
+    if seeds is None:
+        _print_search(find_rate(config, run=folder, reporter=reporter), as_json)
+    else:
+        _print_seeds(train_seeds(config, seeds, run=folder, resume=resume, typed=settings, reporter=reporter), as_json)
+
+
 def _train_new(
     data: str, model: str | None, settings: dict[str, Any], file: Path | None, folder: Path | None, as_json: bool
 ) -> None:
-    model = model or model_in_file(file)
-    if model is not None:  # a mistake in the settings is said before torch is imported
-        make_config(data, model, settings, file)
-    from ..data import default_model
+    config = _make_config(data, model, settings, file)
     from ..training import train_new
     from .console import ConsoleReporter
 
-    config = make_config(data, model or default_model(data), settings, file)
     _print_result(train_new(config, run=folder, reporter=ConsoleReporter(quiet=as_json)), as_json)

@@ -136,6 +136,8 @@ def make_config(
         placed.add(path)
     if "picture.resize" not in placed:
         _keep_margin(tree, model)
+    if "optim.lr" in placed and "optim.lower_lr" not in placed:
+        tree["optim"]["lower_lr"] = False  # a person's own rate is obeyed
     config = read_config(tree)
     compute(find_variant(model).resized(image_size=config.model.image_size))
     return config

@@ -55,3 +55,25 @@ def draw_curves(rows: Sequence[dict[str, Any]], steps_per_epoch: int) -> bytes:
     accuracies.set_ylim(0, 1)
     accuracies.legend(loc="lower right", frameon=False)
     return to_png(figure)
+
+
+@drawing
+def draw_rates(rates: Sequence[float], losses: Sequence[float], marks: dict[str, float]) -> bytes:
+    """A PNG of the loss over a growing learning rate.
+
+    Args:
+        marks: rates to show, by name.
+    """
+    figure = new_figure(7, 3.8)
+    axes = figure.subplots()
+    axes.plot(rates, losses, color=TRAIN_COLOUR)
+    for (name, rate), style in zip(marks.items(), ("-", ":"), strict=False):
+        axes.axvline(rate, color=HELD_OUT_COLOUR, linestyle=style, label=f"{name}: {rate:.2g}")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_title("training loss (cross-entropy, nats, smoothed)", loc="left", fontsize=11)
+    axes.grid(alpha=0.25)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(frameon=False)
+    return to_png(figure)

@@ -4,6 +4,7 @@ from .folder import RunFolder, RunLock, discard_run, find_run, list_runs, new_ru
 from .origin import describe_origin, library_versions
 from .writing import (
     cell_text,
+    check_space,
     link_file,
     make_folder,
     new_file,
@@ -20,6 +21,7 @@ __all__ = [
     "RunFolder",
     "RunLock",
     "cell_text",
+    "check_space",
     "describe_origin",
     "discard_run",
     "find_run",

@@ -50,6 +50,14 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def signal(self) -> Path:
+        return self.path / "signal.json"
+
+    @property
+    def advice(self) -> Path:
+        return self.path / "advice.jsonl"
+
+    @property
     def metrics(self) -> Path:
         return self.path / "metrics.json"
 
@@ -63,7 +71,7 @@ class RunFolder:
 
     def append_advice(self, row: dict[str, Any]) -> None:
         """One more line of `advice.jsonl`: what was said about a training that does not learn."""
-        append_line(self.path / "advice.jsonl", row)
+        append_line(self.advice, row)
 
     def cut_history(self, lines: int) -> None:
         """Keeps the first `lines` lines: what came after is computed and logged again."""

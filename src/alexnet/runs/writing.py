@@ -42,6 +42,21 @@ def storage_errors(path: Path, num_bytes: int = 0) -> Iterator[None]:
         raise _explain(path, error, num_bytes) from error
 
 
+def check_space(folder: Path, num_bytes: int, what: str) -> None:
+    """Refuses to begin what the disk cannot hold.
+
+    Raises:
+        StorageError: fewer than `num_bytes` are free; says how much is missing.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < num_bytes:
+        raise StorageError(
+            f"{what} need {num_bytes / 1e6:,.0f} MB in {folder}; {free / 1e6:,.0f} MB are free,"
+            f" {(num_bytes - free) / 1e6:,.0f} MB are missing.",
+            "Make room, or choose a folder on another disk.",
+        )
+
+
 def make_folder(path: Path) -> Path:
     """The folder, made with its parents where it is missing.
 

@@ -13,13 +13,15 @@ from ..config import RunConfig, read_config, to_plain
 from ..data import DataSet
 from ..errors import ConfigError, DataError, Interrupted, Terminated, WeightsError, nearest
 from ..model import choose_machine
-from ..runs import RunFolder, RunLock, discard_run, find_run, new_run
+from ..runs import RunFolder, RunLock, discard_run, find_run, new_run, write_json
 from .finish import finish
 from .job import Job
 from .loop import save, train_epochs
+from .optimiser import make_optimiser
 from .prepare import describe_settings, fingerprint, open_pictures, prepare, write_facts
 from .reporting import Reporter, Silent
-from .state import State, load_newest
+from .signal_check import check_signal
+from .state import State, check_room, load_newest
 
 MAY_CHANGE = ("training.epochs", "training.device", "data.root")
 """The settings that a resumed run may change; all others decide what it computes."""
@@ -72,11 +74,35 @@ def _begin(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Report
     """
     try:
         job = prepare(config, folder, data, reporter)
+        check_room(folder, job.net, job.average, config.optim)
+        job = _make_stable(job)
         write_facts(folder, job.config, data)
         save(job)
     except BaseException:
         discard_run(folder)
         raise
+    return job
+
+
+def _make_stable(job: Job) -> Job:
+    """The job with a stable rate, and with what the signal check foretells said and written to `signal.json`.
+
+    A rate that a person has chosen is kept (`optim.lower_lr`).
+    """
+    found = check_signal(job)
+    write_json(job.folder.signal, found.to_plain())
+    optim, verdicts = job.config.optim, found.verdicts()
+    if optim.lower_lr and found.stable_rate < optim.lr:
+        job.reporter.note(
+            f"The recipe's rate {optim.lr:g} is {found.ratio:.1f} times the largest that is stable for this net and"
+            f" data ({found.largest_rate:.2g}); {found.stable_rate:g} is taken. --lr {optim.lr:g} insists."
+        )
+        optim = replace(optim, lr=found.stable_rate)
+        verdicts = replace(found, rate=optim.lr).verdicts()
+        job = replace(job, config=replace(job.config, optim=optim), optimiser=make_optimiser(job.net, optim))
+        job.state.lr = optim.lr
+    for text in verdicts.values():
+        job.reporter.note(f"Foretold: {text}")
     return job
 
 
@@ -151,6 +177,7 @@ def train_on(run: Path, settings: Mapping[str, Any] | None = None, *, reporter: 
             reporter.note(f"A newer checkpoint was passed over: {reason}")
         _check_state(state, job)
         job = replace(job, state=state)
+        check_room(folder, job.net, job.average, job.config.optim)
         write_facts(folder, job.config, data)
         folder.cut_history(state.lines)
         reporter.note(f"Going on from step {state.step}, epoch {state.epoch + 1}.")

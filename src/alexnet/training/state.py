@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from ..config import OptimConfig
 from ..config.strict import read
 from ..errors import AlexNetError, WeightsError
-from ..runs import RunFolder, make_folder, replace_file
+from ..runs import RunFolder, check_space, make_folder, replace_file
 from ..weights import read_tensors, write_tensors
 
 
@@ -130,6 +131,21 @@ def _all_arrays(
         ),
     }
     return {f"{branch}/{name}": array for branch, arrays in branches.items() for name, array in arrays.items()}
+
+
+def check_room(folder: RunFolder, net: nn.Module, average: AveragedModel | None, rule: OptimConfig) -> None:
+    """Refuses a training whose checkpoints the disk cannot hold, before its first step.
+
+    While one is written the two before it stay, and so do the best weights while better ones are written. What lies
+    in the folder already is a part of that.
+
+    Raises:
+        StorageError: says how much is missing.
+    """
+    weights = sum(value.numel() * value.element_size() for value in net.state_dict().values())
+    copies = 1 + (average is not None) + {"adam": 2, "sgd": int(rule.momentum > 0)}[rule.rule]
+    held = sum(file.stat().st_size for file in folder.checkpoints.glob("*.safetensors"))
+    check_space(folder.path, 3 * copies * weights + 2 * weights - held, "Three checkpoints and the weights")
 
 
 def save_checkpoint(

@@ -68,10 +68,12 @@ def _from_header(header: dict[str, Any], mean_image: NDArray[Any] | None) -> Car
         AlexNetError: an unknown key, a wrong type, or a mean picture that is missing or does not fit.
     """
     stored = header.get("picture")
-    if not isinstance(stored, dict) or stored.get("mean_window") is None:
+    if not isinstance(stored, dict) or (stored.get("mean_window") is None and mean_image is None):
         return read(Card, header)
-    card = read(Card, {**header, "picture": {**stored, "mean_window": None}})
-    return replace(card, picture=replace(card.picture, mean_window=stored["mean_window"], mean_image=mean_image))
+    card, window = read(Card, {**header, "picture": {**stored, "mean_window": None}}), stored.get("mean_window")
+    if window not in ("crop", "centre") or (mean_image is not None and mean_image.dtype != np.float32):
+        raise WeightsError(f"Its mean_window is {window!r}, its mean picture {getattr(mean_image, 'dtype', None)}.")
+    return replace(card, picture=replace(card.picture, mean_window=window, mean_image=mean_image))
 
 
 def write_weights(path: Path, tensors: Mapping[str, NDArray[Any]], card: Card) -> None:
