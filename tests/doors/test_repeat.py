@@ -84,7 +84,8 @@ def test_find_lr(shapes: Path, tmp_path: Path, capsys: Capture) -> None:
     assert np.ptp(found["losses"][30:60]) < 0.1
     assert min(found["losses"]) < 0.95 * np.mean(found["losses"][:60])
     assert 1e-4 < found["suggested"] <= found["lowest"] / 9
-    assert Image.open(folder / "find-lr.png").width > 300
+    with Image.open(folder / "find-lr.png") as plot:
+        assert plot.width > 300
     with open(folder / "find-lr.csv", encoding="utf-8") as file:
         assert [float(row["lr"]) for row in csv.DictReader(file)] == pytest.approx(found["rates"])
     assert json.loads((folder / "find-lr.json").read_text()) == found

@@ -205,7 +205,9 @@ def test_a_recipes_rate_is_lowered_and_a_persons_is_obeyed(
     stored = json.loads((run.folder / "config.json").read_text())
     assert stored["optim"]["lr"] == taken
     assert said in " ".join(notes.notes)
-    assert json.loads((run.folder / "signal.json").read_text())["verdicts"]
+    written = json.loads((run.folder / "signal.json").read_text())
+    assert (written["rate"], written["taken"]) == (chosen.get("optim.lr", 0.05), taken)
+    assert bool(written["verdicts"]) == (taken == 0.5)
 
 
 @pytest.mark.parametrize("name", ["gluon", "lenet", "keras", "torchvision", "half"])

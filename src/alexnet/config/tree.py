@@ -191,6 +191,8 @@ class TrainingConfig:
         ema: decay of an exponential moving average of the weights, which is then what is evaluated and kept; 0: none.
         label_smoothing: this share of each target is spread evenly over all classes.
         log_steps: a line of the history for so many steps.
+        save_seconds: a checkpoint is written after an epoch if the last one is so old, and within an epoch after ten
+            times as long; always at the end and at a stop.
         settle_batches: before an evaluation, batch normalisation's statistics are estimated anew
             on so many training batches; 0 leaves the running averages as they are.
     """
@@ -205,6 +207,7 @@ class TrainingConfig:
     ema: float = 0.0
     label_smoothing: float = 0.0
     log_steps: int = 20
+    save_seconds: float = 60.0
     settle_batches: int = 0
 
     def __post_init__(self) -> None:
@@ -215,6 +218,7 @@ class TrainingConfig:
         _check(0 <= self.ema < 1, "training.ema", self.ema, "a decay from 0 to below 1, such as 0.999")
         smoothing = self.label_smoothing
         _check(0 <= smoothing < 1, "training.label_smoothing", smoothing, "a share from 0 to below 1")
+        _check(self.save_seconds >= 0, "training.save_seconds", self.save_seconds, "at least 0")
         _check(self.settle_batches >= 0, "training.settle_batches", self.settle_batches, "at least 0")
 
 

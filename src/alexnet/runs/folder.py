@@ -69,6 +69,14 @@ class RunFolder:
         """One more line of `history.jsonl`."""
         append_line(self.history, row)
 
+    def read_signal(self) -> dict[str, Any]:
+        """What the signal check found before the first step; empty where it was not made."""
+        return dict(json.loads(self.signal.read_text(encoding="utf-8"))) if self.signal.exists() else {}
+
+    def read_advice(self) -> list[dict[str, Any]]:
+        """The lines of `advice.jsonl`, oldest first."""
+        return read_lines(self.advice)
+
     def append_advice(self, row: dict[str, Any]) -> None:
         """One more line of `advice.jsonl`: what was said about a training that does not learn."""
         append_line(self.advice, row)

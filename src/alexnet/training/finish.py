@@ -120,6 +120,13 @@ def _lead(metrics: dict[str, Any]) -> str:
     return text
 
 
+def _advice(job: Job) -> list[Section]:
+    """What the signal check and the watch over the training said."""
+    rows = [("before the first step", text) for text in job.folder.read_signal().get("verdicts", {}).values()]
+    rows += [(f"step {row['step']}", f"{row['text']} {row['advice']}") for row in job.folder.read_advice()]
+    return [Section(title="Advice", header=("when", "what"), rows=rows)] if rows else []
+
+
 def _report(job: Job, metrics: dict[str, Any], result: Result, pngs: dict[str, bytes]) -> str:
     rates = per_class(result.counts.confusion, job.data.classes)
     origin = json.loads(job.folder.origin.read_text(encoding="utf-8"))
@@ -137,6 +144,7 @@ def _report(job: Job, metrics: dict[str, Any], result: Result, pngs: dict[str, b
             Section(title="Confusion", text="Rows are the truth, columns the guess.", png=pngs["confusion.png"]),
             Section(title="First-layer filters", png=pngs["filters.png"]),
             Section(title="Result", header=("what", "value"), rows=list(metrics.items())),
+            *_advice(job),
             *([Section(title="Notes on the data", text=" ".join(job.data.notes))] if job.data.notes else []),
             Section(title="Settings", code=job.folder.config.read_text(encoding="utf-8")),
             Section(title="Origin", code=json.dumps(origin, indent=2)),

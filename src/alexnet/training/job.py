@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch.optim.swa_utils import AveragedModel
 
 from ..config import RunConfig
@@ -24,6 +26,8 @@ class Job:
     Args:
         colours: the principal components for colour noise, where the settings ask for it.
         average: the moving average of the weights, where the settings ask for it.
+        saved: when the last checkpoint was written, on the monotonic clock.
+        best: the best weights, as long as they are not written.
     """
 
     config: RunConfig
@@ -38,6 +42,8 @@ class Job:
     state: State
     reporter: Reporter
     card: Card
+    saved: float = 0.0
+    best: dict[str, NDArray[Any]] | None = None
 
     @property
     def steps_per_epoch(self) -> int:

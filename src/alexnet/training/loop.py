@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..errors import Interrupted
+from ..errors import DivergedError, Interrupted
 from ..evaluate import evaluate
 from ..runs import link_file
 from ..weights import write_weights
@@ -16,9 +16,6 @@ from .step import batches, update, view
 from .stop import Stopped, StopSignals
 from .watch import Watch
 
-SAVE_SECONDS = 600
-"""A checkpoint is written after every epoch, and at least so often."""
-
 
 def _log(job: Job, split: str, rates: dict[str, float]) -> None:
     """One line of `history.jsonl`; epochs count from 1."""
@@ -28,12 +25,22 @@ def _log(job: Job, split: str, rates: dict[str, float]) -> None:
     state.lines += 1
 
 
+def _write_best(job: Job) -> None:
+    if job.best is not None:
+        best = job.folder.checkpoints / "best.safetensors"
+        write_weights(best, job.best, job.card)
+        link_file(best, job.folder.weights)
+        job.best = None
+
+
 def save(job: Job) -> None:
-    """Writes a checkpoint of where the job stands.
+    """Writes the best weights, if there are new ones, and a checkpoint of where the job stands.
 
     Raises:
         StorageError: it cannot be written; the earlier ones stay as they are.
     """
+    _write_best(job)
+    job.saved = time.monotonic()
     save_checkpoint(job.folder, job.net, job.average, job.optimiser, job.state)
 
 
@@ -59,7 +66,6 @@ def _train_epoch(job: Job, signals: StopSignals) -> None:
     """The rest of the epoch under way."""
     state, training = job.state, job.config.training
     job.reporter.begin_epoch(state.epoch + 1, training.epochs, state.whole.n, len(job.data.splits["train"]))
-    saved = time.monotonic()
     watch = Watch(job)
     job.net.train()
     begin = time.perf_counter()
@@ -86,9 +92,8 @@ def _train_epoch(job: Job, signals: StopSignals) -> None:
             state.window = Sums()
         if signals.number:
             raise _stop(job, signals)
-        if time.monotonic() - saved > SAVE_SECONDS:
+        if time.monotonic() - job.saved > 10 * training.save_seconds:
             save(job)
-            saved = time.monotonic()
 
 
 def _settle(job: Job) -> None:
@@ -121,9 +126,7 @@ def _evaluate_epoch(job: Job, signals: StopSignals) -> None:
     if split == "test" or state.is_better(shown["top1"], shown["loss"]):
         # Test pictures choose nothing: without validation pictures the last epoch is kept.
         state.best_epoch, state.best_top1, state.best_loss = state.epoch + 1, shown["top1"], shown["loss"]
-        best = job.folder.checkpoints / "best.safetensors"
-        write_weights(best, to_arrays(job.shown.state_dict()), job.card)
-        link_file(best, job.folder.weights)
+        job.best = {name: array.copy() for name, array in to_arrays(job.shown.state_dict()).items()}
     state.held_out_losses = (*state.held_out_losses, shown["loss"])
     state.window, state.whole = Sums(), Sums()
     state.epoch, state.position = state.epoch + 1, 0
@@ -140,11 +143,17 @@ def train_epochs(job: Job) -> None:
     state = job.state
     with StopSignals() as signals:
         while state.epoch < job.config.training.epochs:
-            _train_epoch(job, signals)
+            try:
+                _train_epoch(job, signals)
+            except DivergedError:
+                _write_best(job)
+                raise
             try:
                 _evaluate_epoch(job, signals)
             except Stopped:
                 raise _stop(job, signals) from None
-            save(job)
+            is_over = state.epoch == job.config.training.epochs
             if signals.number:
                 raise _stop(job, signals)
+            if is_over or time.monotonic() - job.saved > job.config.training.save_seconds:
+                save(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from .reporting import Reporter, Silent
 from .signal_check import check_signal
 from .state import State, check_room, load_newest
 
-MAY_CHANGE = ("training.epochs", "training.device", "data.root")
+MAY_CHANGE = ("training.epochs", "training.device", "training.save_seconds", "data.root")
 """The settings that a resumed run may change; all others decide what it computes."""
 
 
@@ -90,7 +90,6 @@ def _make_stable(job: Job) -> Job:
     A rate that a person has chosen is kept (`optim.lower_lr`).
     """
     found = check_signal(job)
-    write_json(job.folder.signal, found.to_plain())
     optim, verdicts = job.config.optim, found.verdicts()
     if optim.lower_lr and found.stable_rate < optim.lr:
         job.reporter.note(
@@ -101,6 +100,7 @@ def _make_stable(job: Job) -> Job:
         verdicts = replace(found, rate=optim.lr).verdicts()
         job = replace(job, config=replace(job.config, optim=optim), optimiser=make_optimiser(job.net, optim))
         job.state.lr = optim.lr
+    write_json(job.folder.signal, {**asdict(found), "taken": optim.lr, "verdicts": verdicts})
     for text in verdicts.values():
         job.reporter.note(f"Foretold: {text}")
     return job

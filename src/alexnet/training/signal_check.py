@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -122,10 +121,6 @@ class Signal:
         pairs = list(zip(self.layers, self.layers[1:], strict=False))
         before, after = max(pairs, key=lambda pair: pair[0].share / max(pair[1].share, 1e-30))
         return before.name, after.name
-
-    def to_plain(self) -> dict[str, Any]:
-        """What `signal.json` holds."""
-        return {**asdict(self), "verdicts": self.verdicts()}
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ CHANCE_SHARE = 0.985
 DEAD_SHARE = 0.97
 EXPLODED_LOSS = 5.0
 EXPLODED_NORM = 10.0
+TIMID_RATIO = 50.0
 
 
 def guessing_loss(labels: NDArray[np.int64]) -> float:
@@ -96,7 +97,7 @@ class Watch:
                 self._smaller_rate(),
             )
         if state.chance_windows * log_steps >= CHANCE_STEPS:
-            self._say("chance", self._why_at_chance(), self._smaller_rate())
+            self._say("chance", self._why_at_chance(), self._advice_at_chance())
         if loss > EXPLODED_LOSS * self.guessing:
             text = f"The loss is {loss:.3g}; guessing has {self.guessing:.3f}. The updates overshoot."
             self._say("loss", text, self._smaller_rate())
@@ -107,6 +108,16 @@ class Watch:
     def _why_at_chance(self) -> str:
         steps = self.job.state.chance_windows * self.job.config.training.log_steps
         return f"For {steps} updates the loss has been that of guessing ({self.guessing:.3f})."
+
+    def _advice_at_chance(self) -> str:
+        """What the signal check before the first step suggests: more signal, a larger rate or a smaller one."""
+        found = self.job.folder.read_signal()
+        if "stuck" in found.get("verdicts", {}):
+            return str(found["verdicts"]["stuck"])
+        rate, largest = self.job.config.optim.lr, found.get("largest_rate")
+        if largest and rate < largest / TIMID_RATIO:
+            return f"The rate {rate:g} is far below what is stable: train anew with --lr {10 * rate:.1g}, or --find-lr."
+        return self._smaller_rate()
 
     def _smaller_rate(self) -> str:
         job = self.job
