@@ -192,7 +192,7 @@ class TrainingConfig:
         label_smoothing: this share of each target is spread evenly over all classes.
         log_steps: a line of the history for so many steps.
         save_seconds: a checkpoint is written after an epoch if the last one is so old, and within an epoch after ten
-            times as long; always at the end and at a stop.
+            times as long; always at the end and at a stop. 0: after every update.
         settle_batches: before an evaluation, batch normalisation's statistics are estimated anew
             on so many training batches; 0 leaves the running averages as they are.
     """

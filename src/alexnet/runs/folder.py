@@ -83,8 +83,22 @@ class RunFolder:
 
     def cut_history(self, lines: int) -> None:
         """Keeps the first `lines` lines: what came after is computed and logged again."""
-        rows = self.read_history()[:lines]
-        write_text(self.history, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        _cut(self.history, lines)
+
+    def cut_advice(self, lines: int) -> None:
+        """Keeps the first `lines` lines of `advice.jsonl`; the others are of updates that are computed again."""
+        if self.advice.exists():
+            _cut(self.advice, lines)
+
+    def remove_half_written(self) -> None:
+        """Removes the temporary files of a process that was killed; for the holder of the lock alone."""
+        for path in self.path.rglob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def _cut(path: Path, lines: int) -> None:
+    rows = read_lines(path)[:lines]
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def _lock(file: IO[str]) -> bool:

@@ -83,7 +83,7 @@ def _train_epoch(job: Job, signals: StopSignals) -> None:
             state.step + 1,
             state.seconds + state.batch.seconds,
         )
-        for sums in (state.window, state.whole):
+        for sums in (state.window, state.whole, state.recent):
             sums.add(state.batch)
         job.reporter.advance(state.batch.n, state.whole.rates())
         if is_logged:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -176,10 +177,12 @@ def train_on(run: Path, settings: Mapping[str, Any] | None = None, *, reporter: 
         for reason in skipped:
             reporter.note(f"A newer checkpoint was passed over: {reason}")
         _check_state(state, job)
-        job = replace(job, state=state)
+        job = replace(job, state=state, saved=time.monotonic())
         check_room(folder, job.net, job.average, job.config.optim)
         write_facts(folder, job.config, data)
         folder.cut_history(state.lines)
+        folder.cut_advice(len(state.said))
+        folder.remove_half_written()
         reporter.note(f"Going on from step {state.step}, epoch {state.epoch + 1}.")
         return _complete(job)
     finally:

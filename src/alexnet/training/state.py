@@ -64,7 +64,7 @@ class State:
         best_epoch, best_top1, best_loss: of the weights in `best`; epochs count from 1, 0 means none yet.
         seconds: training and evaluation so far.
         first_norm: of the weights before the first update.
-        chance_windows: history lines in a row whose loss was that of guessing.
+        recent, recent_since: sums since the update from which the loss is compared with guessing.
         said: the kinds of advice that were given.
         lines: of the history; a resumed run drops what was logged after its checkpoint.
         data: the digest of the training pictures' names and labels.
@@ -85,7 +85,8 @@ class State:
     best_loss: float = 0.0
     seconds: float = 0.0
     first_norm: float = 0.0
-    chance_windows: int = 0
+    recent: Sums = field(default_factory=Sums)
+    recent_since: int = 0
     said: tuple[str, ...] = ()
     lines: int = 0
     data: str = ""

@@ -97,8 +97,7 @@ class _Start:
             torch.cuda.set_rng_state(self.generators[1])
         for buffer, value in zip(job.net.buffers(), self.buffers, strict=True):
             buffer.copy_(value)
-        job.optimiser.zero_grad(set_to_none=True)
-        job.state.part, job.state.batch = 0, Sums()
+        job.state.part = 0
 
 
 def _halve(job: Job, size: int) -> None:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .job import Job
+from .state import Sums
 
 CHANCE_STEPS = 200
-"""So many updates in a row with the loss of guessing are no slow start any more."""
+"""A mean loss like that of guessing over so many updates is no slow start any more."""
 CHANCE_SHARE = 0.985
 DEAD_SHARE = 0.97
 EXPLODED_LOSS = 5.0
@@ -84,9 +85,7 @@ class Watch:
         Args:
             loss: the mean since the line before.
         """
-        state, log_steps = self.job.state, self.job.config.training.log_steps
-        at_chance = CHANCE_SHARE * self.guessing <= loss < 2 * self.guessing
-        state.chance_windows = state.chance_windows + 1 if at_chance else 0
+        state = self.job.state
         worst = max(self.dead, key=lambda name: self.dead[name], default="")
         norm = norm_of(self.job.net)
         if worst and self.dead[worst] >= DEAD_SHARE:
@@ -96,9 +95,11 @@ class Watch:
                 " any more: the rate was too large for them.",
                 self._smaller_rate(),
             )
-        if state.chance_windows * log_steps >= CHANCE_STEPS:
-            self._say("chance", self._why_at_chance(), self._advice_at_chance())
-        if loss > EXPLODED_LOSS * self.guessing:
+        if state.step - state.recent_since >= CHANCE_STEPS:
+            if CHANCE_SHARE * self.guessing <= state.recent.rates()["loss"] < 2 * self.guessing:
+                self._say("chance", self._why_at_chance(), self._advice_at_chance())
+            state.recent, state.recent_since = Sums(), state.step
+        if self.guessing and loss > EXPLODED_LOSS * self.guessing:
             text = f"The loss is {loss:.3g}; guessing has {self.guessing:.3f}. The updates overshoot."
             self._say("loss", text, self._smaller_rate())
         if norm > EXPLODED_NORM * state.first_norm:
@@ -106,8 +107,9 @@ class Watch:
             self._say("norm", text, self._smaller_rate())
 
     def _why_at_chance(self) -> str:
-        steps = self.job.state.chance_windows * self.job.config.training.log_steps
-        return f"For {steps} updates the loss has been that of guessing ({self.guessing:.3f})."
+        state = self.job.state
+        steps, loss = state.step - state.recent_since, state.recent.rates()["loss"]
+        return f"The mean loss of the last {steps} updates is {loss:.3f}; guessing has {self.guessing:.3f}."
 
     def _advice_at_chance(self) -> str:
         """What the signal check before the first step suggests: more signal, a larger rate or a smaller one."""
