@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import make_config
-from .data import default_model
+from .data import default_recipe
 from .errors import ConfigError
 from .training import Reporter, Run, train_new, train_on
 
@@ -58,4 +58,4 @@ def train(
         if folder is None:
             raise ConfigError("resume=True needs the run folder.", "Give run=FOLDER.")
         return train_on(folder, {"data.name": name, **chosen}, reporter=reporter)
-    return train_new(make_config(name, model or default_model(name), chosen), run=folder, reporter=reporter)
+    return train_new(make_config(name, model or default_recipe(name), chosen), run=folder, reporter=reporter)

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet.data import cache_folder, idx, open_data
+from alexnet.data import idx, open_data
 from alexnet.data.idx import FASHION_CLASSES, SAMPLE_FOLDER, read_idx
 from alexnet.errors import DataError
+from alexnet.runs import cache_folder
 
 from .conftest import IDX_NAMES, idx_bytes
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexnet.config import RunConfig, make_config
-from alexnet.data import SOURCES, default_model, open_data, open_for_run
+from alexnet.config import PHOTOS, RunConfig, make_config
+from alexnet.data import SOURCES, default_recipe, open_data, open_for_run
 from alexnet.data.pictures import hold_out, picture_set
 from alexnet.errors import DataError
 
@@ -31,14 +31,14 @@ def test_known_sources_are_what_they_say() -> None:
 
 
 def test_default_models() -> None:
-    assert {name: default_model(name) for name in SOURCES} == {
+    assert {name: default_recipe(name).model.name for name in SOURCES} == {
         "sample": "keras",
         "mnist": "keras",
         "fashion-mnist": "keras",
         "cifar10": "half",
         "cifar100": "half",
     }
-    assert default_model("some/folder") == "half"
+    assert default_recipe("some/folder") == default_recipe("hf:beans") == PHOTOS
 
 
 def test_last_pictures_are_held_out() -> None:

@@ -49,8 +49,9 @@ def collect_facts() -> dict[str, Any]:
     """What decides how fast and where everything runs."""
     import torch
 
-    from ..data import SOURCES, cache_folder
+    from ..data import SOURCES
     from ..model import choose_machine, has_fast_bf16
+    from ..runs import cache_folder
 
     machine = choose_machine("auto", "auto")
     cache = cache_folder()

@@ -144,9 +144,9 @@ def command(
     if file is not None:
         raise ConfigError("--config cannot be used with --resume.", "The run's own settings are used.")
     if data:
-        from ..data import default_model
+        from ..data import default_recipe
 
-        folder = folder or _newest_run(data, model or default_model(data))
+        folder = folder or _newest_run(data, model or default_recipe(data).model.name)
         settings = {"data.name": data, **settings}
     if model is not None:
         settings = {"model.name": model, **settings}
@@ -161,10 +161,10 @@ def _make_config(data: str, model: str | None, settings: dict[str, Any], file: P
     """The settings of a new run; a mistake in them is said before torch is imported."""
     model = model or model_in_file(file)
     if model is not None:
-        make_config(data, model, settings, file)
-    from ..data import default_model
+        return make_config(data, model, settings, file)
+    from ..data import default_recipe
 
-    return make_config(data, model or default_model(data), settings, file)
+    return make_config(data, default_recipe(data), settings, file)
 
 
 def _search_or_repeat(

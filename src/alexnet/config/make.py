@@ -113,20 +113,22 @@ def _keep_margin(tree: dict[str, Any], model: str) -> None:
 
 def make_config(
     data: str,
-    model: str,
+    recipe: str | RunConfig,
     settings: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
     file: Path | None = None,
 ) -> RunConfig:
-    """The recipe of `model` on `data`, changed by a file and by settings.
+    """A recipe on `data`, changed by a file and by settings.
 
     Args:
-        data, model: what was typed; a file does not change them.
+        data: what was typed; a file does not change it, nor the recipe's net.
+        recipe: a net's name, for the recipe of its source; or a recipe.
         settings: (path, value) pairs such as ("optim.lr", 0.02); later ones win.
 
     Raises:
         ConfigError: an unknown model or setting, a value that does not fit, or an image size that the net cannot see.
     """
-    tree = to_plain(RECIPES[find_variant(model).name])
+    chosen = RECIPES[find_variant(recipe).name] if isinstance(recipe, str) else recipe
+    tree, model = to_plain(chosen), chosen.model.name
     placed = _merge_file(tree, file) if file is not None else set()
     tree["data"]["name"], tree["model"]["name"] = data, model
     for path, value in dict(settings).items():

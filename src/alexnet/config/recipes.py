@@ -154,3 +154,12 @@ _TABLE = (
 _BY_NAME = {recipe.model.name: recipe for recipe in _TABLE}
 RECIPES: dict[str, RunConfig] = {name: _BY_NAME[name] for name in VARIANTS}
 """The recipe of every variant, its data left open."""
+
+_HALF = RECIPES["half"]
+PHOTOS = replace(
+    _HALF,
+    optim=replace(_HALF.optim, lr=3e-4),
+    schedule=ScheduleConfig(rule="cosine", warmup_epochs=1),
+    training=replace(_HALF.training, epochs=30, batch_size=32),
+)
+"""Our own recipe for a folder of photographs where no net is named; how it was chosen is in docs/log.md."""

@@ -5,10 +5,10 @@ from .advice import advise
 from .colours import Colours, find_colours, mean_picture
 from .decode import PictureError, open_picture, read_pixels, to_pixels
 from .folder import walk_pictures
-from .locate import cache_folder, places
+from .locate import places
 from .order import epoch_order
 from .pictures import DataSet, Indices, PictureSet
-from .sources import SOURCES, default_model, find_folder, is_folder, open_data, open_for_run
+from .sources import SOURCES, default_recipe, find_folder, is_folder, open_data, open_for_run
 from .survey import KINDS, Survey, survey_arrays, survey_folder
 from .views import centre_view, check_ten_views, shrink_mean, ten_views, training_view
 
@@ -23,10 +23,9 @@ __all__ = [
     "PictureSet",
     "Survey",
     "advise",
-    "cache_folder",
     "centre_view",
     "check_ten_views",
-    "default_model",
+    "default_recipe",
     "epoch_order",
     "find_colours",
     "find_folder",

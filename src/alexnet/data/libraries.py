@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import DataError, nearest
+from ..runs import cache_folder
 from .decode import fit, to_pixels, upright
-from .locate import cache_folder
 from .pictures import DataSet, PictureSet, picture_set
 
 _HF_SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}

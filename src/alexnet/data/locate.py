@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
-from ..runs import make_folder
+from ..runs import cache_folder, make_folder
 
 SYSTEM_FOLDER = Path("/usr/share/datasets")
 
@@ -26,14 +26,6 @@ class RemoteFile:
     name: str
     url: str
     sha256: str
-
-
-def cache_folder() -> Path:
-    """Where downloads and packs are kept: `ALEXNET_CACHE`, or `XDG_CACHE_HOME/alexnet`, or `~/.cache/alexnet`."""
-    chosen = os.environ.get("ALEXNET_CACHE")
-    if chosen:
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "alexnet"
 
 
 def places(dataset: str, root: str | None) -> list[Path]:

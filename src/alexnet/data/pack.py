@@ -17,9 +17,8 @@ import numpy as np
 from PIL import Image
 
 from ..errors import StorageError
-from ..runs import make_folder, new_file, remove_stale, write_json
+from ..runs import cache_folder, make_folder, new_file, remove_stale, write_json
 from .decode import PictureError, fit, open_picture, to_pixels
-from .locate import cache_folder
 from .pictures import Bytes, Damaged
 
 VERSION = 1

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..config import RunConfig
+from ..config import PHOTOS, RECIPES, RunConfig
 from ..errors import ConfigError, DataError, nearest
 from .advice import leave_out
 from .cifar import open_cifar
@@ -104,10 +104,14 @@ def is_folder(data: str) -> bool:
     )
 
 
-def default_model(data: str) -> str:
-    """The net that suits a data set where none is named: `keras` for small grey pictures, else `half`."""
+def default_recipe(data: str) -> RunConfig:
+    """What suits a data set where no net is named: `keras` for small grey pictures, `half` for small ones in colour,
+    and for a folder or a library's data set our own recipe for photographs.
+    """
     source = SOURCES.get(data)
-    return "keras" if source is not None and source.channels == 1 else "half"
+    if source is None:
+        return PHOTOS
+    return RECIPES["keras" if source.channels == 1 else "half"]
 
 
 def open_data(

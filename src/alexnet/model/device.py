@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,6 +41,27 @@ def has_fast_bf16(device: torch.device) -> bool:
     return "avx512_bf16" in text or "amx_bf16" in text
 
 
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
+
+
+@functools.cache
+def keep_memory() -> bool:
+    """Tells glibc to keep the memory that a step frees for the next one, instead of giving it back to the system.
+
+    Activations are blocks of many megabytes, which glibc would map anew, page by page, in every step. Called once in
+    a process: each further call trims the heap.
+
+    Returns:
+        False where the C library is another one.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "gnu_get_libc_version"):
+        return False
+    return bool(library.mallopt(M_MMAP_MAX, 0)) and bool(library.mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+
+
 def choose_machine(device: str, precision: str) -> Machine:
     """The device and precision that `auto` or a person's choice stands for.
 
@@ -46,6 +70,7 @@ def choose_machine(device: str, precision: str) -> Machine:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch sees no GPU here.", "Use --device cpu, or run `alexnet doctor`.")
+    keep_memory()
     chosen = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
     is_bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(chosen))
     return Machine(device=chosen, precision="bf16" if is_bf16 else "fp32")

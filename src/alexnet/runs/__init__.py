@@ -1,5 +1,6 @@
 """What a run leaves behind: the run folder and the functions that write. Needs no torch."""
 
+from .cache import cache_folder
 from .folder import RunFolder, RunLock, discard_run, find_run, list_runs, new_run, slug
 from .origin import describe_origin, library_versions
 from .writing import (
@@ -20,6 +21,7 @@ from .writing import (
 __all__ = [
     "RunFolder",
     "RunLock",
+    "cache_folder",
     "cell_text",
     "check_space",
     "describe_origin",
