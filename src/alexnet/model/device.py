@@ -49,7 +49,8 @@ def keep_memory() -> bool:
     """Tells glibc to keep the memory that a step frees for the next one, instead of giving it back to the system.
 
     Activations are blocks of many megabytes, which glibc would map anew, page by page, in every step. Called once in
-    a process: each further call trims the heap.
+    a process: each further call trims the heap. For training alone: a program that predicts now and then wants its
+    memory back.
 
     Returns:
         False where the C library is another one.
@@ -70,7 +71,6 @@ def choose_machine(device: str, precision: str) -> Machine:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("torch sees no GPU here.", "Use --device cpu, or run `alexnet doctor`.")
-    keep_memory()
     chosen = torch.device("cuda" if device == "cuda" or (device == "auto" and torch.cuda.is_available()) else "cpu")
     is_bf16 = precision == "bf16" or (precision == "auto" and has_fast_bf16(chosen))
     return Machine(device=chosen, precision="bf16" if is_bf16 else "fp32")

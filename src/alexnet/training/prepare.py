@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from ..config import RunConfig, to_plain
 from ..data import DataSet, PictureSet, find_colours, mean_picture, open_for_run, shrink_mean
 from ..errors import ConfigError
-from ..model import AlexNet, choose_machine, create
+from ..model import AlexNet, choose_machine, create, keep_memory
 from ..runs import RunFolder, describe_origin, library_versions, make_folder, write_csv, write_json
 from ..spec import PictureSpec, compute, find_variant
 from ..weights import Card
@@ -127,6 +127,7 @@ def prepare(config: RunConfig, folder: RunFolder, data: DataSet, reporter: Repor
     channels = config.model.channels or data.channels
     picture = _picture_spec(config, data, channels, size, resize)
     machine = choose_machine(config.training.device, config.training.precision)
+    keep_memory()
     config = replace(
         config,
         model=replace(config.model, channels=channels, image_size=size),
