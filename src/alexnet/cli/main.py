@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": "Say what pictures show.",
     "models": "List the nets, or one net layer by layer.",
     "data": "List the known data sets, or what one or a folder holds.",
+    "bench": "Measure the speed beside the plain way of today.",
     "doctor": "Show versions, device, precision, caches and disk.",
 }
 """Every command with its line in `--help`; its code is `alexnet.cli.<name>.command`."""
