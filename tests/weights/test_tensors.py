@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from alexnet.errors import AlexNetError, StorageError, WeightsError
 from alexnet.spec import PictureSpec
-from alexnet.weights import Card, digest, find_weights, read_tensors, read_weights, write_tensors, write_weights
+from alexnet.weights import (
+    Card,
+    digest,
+    find_weights,
+    read_tensors,
+    read_weights,
+    verify_tensors,
+    write_tensors,
+    write_weights,
+)
 from alexnet.weights.tensors import serialise
 
 LUCK = np.random.default_rng(0)
@@ -235,3 +244,24 @@ alexnet.weights.read_tensors(pathlib.Path({str(small)!r}))
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("reader", [read_tensors, verify_tensors])
+def test_both_readers_refuse_what_is_damaged(tmp_path: Path, reader: Any) -> None:
+    path = tmp_path / "weights"
+    write_tensors(path, {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(3)}, {"x": 1})
+    tensors, card = reader(path)
+    assert card == {"x": 1}
+    np.testing.assert_array_equal(tensors["a"], np.arange(6).reshape(2, 3))
+    content = path.read_bytes()
+    for place in (9, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :])
+        with pytest.raises(WeightsError):
+            reader(path)
+    for length in (0, 5, 8, 100, len(content) - 1):
+        path.write_bytes(content[:length])
+        with pytest.raises(WeightsError):
+            reader(path)
+    path.write_bytes(b"\xff" * 8 + content[8:])
+    with pytest.raises(WeightsError):
+        reader(path)

@@ -87,11 +87,12 @@ def command(
     from ..data import check_ten_views
     from ..evaluate import evaluate
     from ..model import choose_machine
-    from ..predict import load
+    from ..predict import TorchNet, load
     from ..training import read_run_config, write_evaluation
     from .console import ConsoleReporter, print_json
 
-    classifier = load(run, device)
+    classifier = load(run, device, "torch")
+    assert isinstance(classifier.net, TorchNet)
     if views == "10":
         check_ten_views(classifier.card.picture)
     config = read_run_config(find_run(run)) if run.is_dir() else None
@@ -107,7 +108,7 @@ def command(
     make_folder(folder)  # before the work, not after it
     reporter.begin_evaluation(split, len(pictures))
     result = evaluate(
-        classifier.net,
+        classifier.net.module,
         pictures,
         classifier.card.picture,
         machine,

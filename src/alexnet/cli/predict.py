@@ -71,6 +71,12 @@ def draw_predictions(path: Path, predictions: list[Prediction]) -> None:
 @click.option("--csv", "csv_file", type=click.Path(path_type=Path), help="Write a table of all guesses.")
 @click.option("--figure", type=click.Path(path_type=Path), help="Draw each picture with its guess into a PNG.")
 @device_option
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "onnx", "torch"]),
+    default="auto",
+    help="What computes. By default ONNX Runtime.",
+)
 @json_option
 def command(
     run: Path,
@@ -79,6 +85,7 @@ def command(
     csv_file: Path | None,
     figure: Path | None,
     device: str,
+    runtime: str,
     as_json: bool,
 ) -> None:
     """Say what PICTURES show: files, or folders with all pictures below them.
@@ -88,7 +95,7 @@ def command(
     from ..predict import list_pictures, load
     from .console import err, print_json
 
-    classifier = load(run, device)
+    classifier = load(run, device, runtime)
     found: list[Prediction] = []
     for prediction in classifier.predict_files(list_pictures(pictures), top):
         found.append(prediction)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config import AugmentConfig
-from ..errors import ConfigError
 from ..spec import PictureSpec
+from .centre import HALF, check_ten_views
 from .order import draw
 from .pictures import Indices
 
@@ -75,7 +75,7 @@ def resize(pixels: Tensor, size: int) -> Tensor:
         return pixels.float()
     whole = torch.tensor([0.0], device=pixels.device), torch.tensor([float(side)], device=pixels.device)
     weights = resize_weights(*whole, side, size)
-    return _resample(pixels, weights, weights).add_(0.5).floor_()
+    return _resample(pixels, weights, weights).add_(HALF).floor_()
 
 
 def shrink_mean(picture: NDArray[np.float64], size: int) -> NDArray[np.float32]:
@@ -135,19 +135,6 @@ def centre_view(pixels: Tensor, spec: PictureSpec) -> Tensor:
     levels = resize(to_channels(pixels, spec.channels), spec.resize)
     start = (spec.resize - spec.size) // 2
     return to_values(_crop(levels, start, start, spec.size), spec)
-
-
-def check_ten_views(spec: PictureSpec) -> None:
-    """Refuses ten views of pictures that are no larger than what the net sees: all five crops would be one.
-
-    Raises:
-        ConfigError: there is no margin.
-    """
-    if spec.resize == spec.size:
-        raise ConfigError(
-            f"Ten views need pictures larger than the {spec.size} pixels that the net sees.",
-            "Train with a larger --set picture.resize, or evaluate with --views 1.",
-        )
 
 
 def ten_views(pixels: Tensor, spec: PictureSpec) -> Tensor:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from ..data import PictureError, read_pixels, walk_pictures
-from ..errors import ConfigError, DataError, WeightsError
-from ..evaluate import probabilities_of
-from ..model import AlexNet, Machine, choose_machine
-from ..weights import Card, Weights, read_weights
+from ..data import PictureError, read_pixels, views_of, walk_pictures
+from ..errors import ConfigError, DataError
+from .runtimes import open_net
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,46 +36,35 @@ class Prediction:
     error: str = ""
 
 
-def load_net(weights: Weights) -> AlexNet:
-    """The net of a weights file, in evaluation mode.
-
-    Raises:
-        WeightsError: the tensors do not fit the net that the card names.
-    """
-    net = AlexNet(weights.card.network())
-    try:
-        net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.tensors.items()})
-    except RuntimeError as error:
-        raise WeightsError(f"The tensors do not fit «{weights.card.variant}»: {error}") from error
-    return net.eval()
+BATCH_SIZE = 16
+"""Pictures of a folder that the net sees at once."""
 
 
 class Classifier:
     """A trained net with its preprocessing and class names.
 
     Args:
-        weights: tensors and card.
+        path: a run folder or a weights file.
         device: `auto`, `cpu` or `cuda`. Predictions are computed in float32, the same wherever they are asked for.
+        runtime: `auto`, `onnx` or `torch`.
+
+    Raises:
+        WeightsError: nothing is there, or it is damaged.
     """
 
-    def __init__(self, weights: Weights, device: str = "auto") -> None:
-        self.card: Card = weights.card
-        self.machine: Machine = choose_machine(device, "fp32")
-        self.net: AlexNet = load_net(weights).to(self.machine.device)
+    def __init__(self, path: Path, device: str = "auto", runtime: str = "auto") -> None:
+        self.card, self.net = open_net(path, device, runtime)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The name of each class, by index."""
         return self.card.classes
 
-    @torch.no_grad()
     def probabilities(self, pictures: Sequence[NDArray[np.uint8]], views: int = 1) -> NDArray[np.float32]:
-        """`float32[B, K]` of pictures given as `uint8[C, P, P]`, which may differ in size."""
-        rows = []
-        for pixels in pictures:
-            batch = torch.from_numpy(pixels)[None].to(self.machine.device)
-            rows.append(probabilities_of(self.net, batch, self.card.picture, self.machine, views))
-        return torch.cat(rows).cpu().numpy()
+        """`float32[B, K]` of pictures given as `uint8[C, P, P]`, which may differ in size; the mean over the views."""
+        values = np.concatenate([views_of(pixels, self.card.picture, views) for pixels in pictures])
+        answers = self.net.probabilities(values)
+        return np.asarray(answers.reshape(len(pictures), views, -1).mean(axis=1), np.float32)
 
     def rank(self, probabilities: NDArray[np.float32], top: int = 5) -> tuple[Guess, ...]:
         """The `top` most probable classes of one row, `float32[K]`; equal ones in the order of their index."""
@@ -97,21 +86,43 @@ class Classifier:
         return self.rank(self.probabilities([pixels], views)[0], top)
 
     def predict_files(self, paths: Iterable[str], top: int = 5) -> Iterator[Prediction]:
-        """One `Prediction` for each path, in order; a file that cannot be read does not stop the rest."""
-        for path in paths:
-            try:
-                yield Prediction(path=path, guesses=self.predict(path, top))
-            except PictureError as error:
-                yield Prediction(path=path, error=error.reason)
+        """One `Prediction` for each path, in order; a file that cannot be read does not stop the rest.
+
+        Threads read and decode while the net computes.
+        """
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            names, waiting = iter(paths), deque[tuple[str, Future[NDArray[np.uint8] | PictureError]]]()
+            while True:
+                for name in itertools.islice(names, 3 * BATCH_SIZE - len(waiting)):
+                    waiting.append((name, pool.submit(self._read, name)))
+                if not waiting:
+                    return
+                batch = [waiting.popleft() for _ in range(min(BATCH_SIZE, len(waiting)))]
+                yield from self._answer([(name, future.result()) for name, future in batch], top)
+
+    def _read(self, path: str) -> NDArray[np.uint8] | PictureError:
+        try:
+            return read_pixels(path, self.card.picture)
+        except PictureError as error:
+            return error
+
+    def _answer(self, found: list[tuple[str, NDArray[np.uint8] | PictureError]], top: int) -> Iterator[Prediction]:
+        pictures = [pixels for _, pixels in found if not isinstance(pixels, PictureError)]
+        rows = iter(self.probabilities(pictures)) if pictures else iter(())
+        for path, pixels in found:
+            if isinstance(pixels, PictureError):
+                yield Prediction(path=path, error=pixels.reason)
+            else:
+                yield Prediction(path=path, guesses=self.rank(next(rows), top))
 
 
-def load(path: str | os.PathLike[str], device: str = "auto") -> Classifier:
+def load(path: str | os.PathLike[str], device: str = "auto", runtime: str = "auto") -> Classifier:
     """The classifier in a run folder or a weights file.
 
     Raises:
         WeightsError: nothing is there, or it is damaged.
     """
-    return Classifier(read_weights(Path(path)), device)
+    return Classifier(Path(path), device, runtime)
 
 
 def list_pictures(paths: Iterable[str]) -> list[str]:

@@ -23,6 +23,7 @@ from ..figures import (
 )
 from ..runs import link_file, write_bytes, write_csv, write_json, write_text
 from ..weights import read_weights
+from ..weights.graph import write_graph
 from .job import Job
 
 NUM_SAMPLES = 20
@@ -164,6 +165,7 @@ def finish(job: Job) -> dict[str, Any]:
     if best.exists() and not job.folder.weights.exists():
         link_file(best, job.folder.weights)
     stored = read_weights(job.folder.weights).tensors
+    write_graph(job.card.network(), job.folder.weights)
     job.net.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in stored.items()})
     job.reporter.begin_evaluation(split, len(pictures))
     result = evaluate(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..config.strict import read
 from ..errors import AlexNetError, WeightsError
 from ..spec import NetworkSpec, PictureSpec, find_variant
-from .tensors import read_tensors, write_tensors
+from .tensors import read_tensors, verify_tensors, write_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +111,27 @@ def find_weights(path: Path) -> Path:
     return path
 
 
+def verify_weights(path: Path) -> Card:
+    """The card of a weights file, every tensor verified and none of them kept.
+
+    Raises:
+        WeightsError: as `read_weights`.
+    """
+    file = find_weights(path)
+    tensors, header = verify_tensors(file)
+    image = tensors.get(MEAN_IMAGE)
+    return _read_card(file, header, None if image is None else np.array(image))
+
+
+def _read_card(file: Path, header: dict[str, Any], mean_image: NDArray[Any] | None) -> Card:
+    try:
+        card = _from_header(header, mean_image)
+        card.network()
+    except AlexNetError as error:
+        raise WeightsError(f"The card of {file} cannot be used: {error.message}", error.hint) from error
+    return card
+
+
 def read_weights(path: Path) -> Weights:
     """The weights of a run folder or of a file, every tensor verified.
 
@@ -119,10 +140,5 @@ def read_weights(path: Path) -> Weights:
     """
     file = find_weights(path)
     tensors, header = read_tensors(file)
-    mean_image = tensors.pop(MEAN_IMAGE, None)
-    try:
-        card = _from_header(header, mean_image)
-        card.network()
-    except AlexNetError as error:
-        raise WeightsError(f"The card of {file} cannot be used: {error.message}", error.hint) from error
+    card = _read_card(file, header, tensors.pop(MEAN_IMAGE, None))
     return Weights(tensors=tensors, card=card)
