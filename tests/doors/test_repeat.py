@@ -92,7 +92,7 @@ def test_find_lr(shapes: Path, tmp_path: Path, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lowest", "stable", "suggested"), [(0.062, None, 0.006), (0.5, 0.0041, 0.004), (1.0, 44.0, 0.1)]
+    ("lowest", "stable", "suggested"), [(0.062, None, 0.006), (0.5, 0.0041, 0.002), (1.0, 44.0, 0.1)]
 )
 def test_the_suggested_rate(lowest: float, stable: float | None, suggested: float) -> None:
     search = RateSearch(folder=Path(), rates=(), losses=(), lowest=lowest, largest_stable=stable)

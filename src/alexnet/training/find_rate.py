@@ -18,7 +18,7 @@ from .job import Job
 from .optimiser import Rates, set_rates
 from .prepare import open_pictures, prepare
 from .reporting import Reporter, Silent
-from .signal_check import check_signal
+from .signal_check import MARGIN, check_signal
 from .step import Batch, batches, update
 from .stop import StopSignals
 
@@ -49,8 +49,9 @@ class RateSearch:
 
     @property
     def suggested(self) -> float:
-        """A tenth of the rate at the lowest loss, and never above the largest stable one; one digit."""
-        return float(f"{min(self.lowest / 10, self.largest_stable or math.inf):.0e}")
+        """A tenth of the rate at the lowest loss, and never above half the largest stable one; one digit."""
+        stable = MARGIN * self.largest_stable if self.largest_stable else math.inf
+        return float(f"{min(self.lowest / 10, stable):.0e}")
 
     def summary(self) -> dict[str, Any]:
         """What `train --find-lr --json` prints."""

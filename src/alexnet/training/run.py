@@ -94,7 +94,7 @@ def _make_stable(job: Job) -> Job:
     optim, verdicts = job.config.optim, found.verdicts()
     if optim.lower_lr and found.stable_rate < optim.lr:
         job.reporter.note(
-            f"The recipe's rate {optim.lr:g} is {found.ratio:.1f} times the largest that is stable for this net and"
+            f"The recipe's rate {optim.lr:g} is {found.ratio:.2g} times the largest that is stable for this net and"
             f" data ({found.largest_rate:.2g}); {found.stable_rate:g} is taken. --lr {optim.lr:g} insists."
         )
         optim = replace(optim, lr=found.stable_rate)

@@ -25,6 +25,8 @@ from .watch import guessing_loss
 NUM_PICTURES = 64
 WEAK_SHARE = 1e-5
 """Where pictures make up a smaller share of the last hidden layer, learning does not start in hundreds of steps."""
+MARGIN = 0.5
+"""The share of the largest stable rate that is taken: at the limit itself some seeds do not start (docs/log.md)."""
 SURE_RATIO = 4.0
 """So many times the largest stable rate, a net does not come back from the first jump."""
 
@@ -76,11 +78,12 @@ class Signal:
 
     @property
     def stable_rate(self) -> float:
-        """The rate itself, or the largest stable one rounded down to one digit."""
-        if self.largest_rate is None or self.ratio <= 1:
+        """The rate itself, or half the largest stable one, rounded down to one digit, if it is above that half."""
+        if self.largest_rate is None or self.ratio <= MARGIN:
             return self.rate
-        digit = 10.0 ** math.floor(math.log10(self.largest_rate))
-        return float(f"{math.floor(self.largest_rate / digit) * digit:.1g}")
+        rate = MARGIN * self.largest_rate
+        digit = 10.0 ** math.floor(math.log10(rate))
+        return float(f"{math.floor(rate / digit) * digit:.1g}")
 
     def verdicts(self) -> dict[str, str]:
         """What is foretold, by kind: `not finite`, `diverges`, `jumps`, `stuck`; empty for a net that will start."""
