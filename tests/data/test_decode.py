@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from alexnet.data import PictureError, open_picture, read_pixels, to_pixels
-from alexnet.data.decode import fit
+from alexnet.data.decode import fit, open_fitted
 from alexnet.spec import PictureSpec
 
 SIDE = 24
@@ -408,3 +408,60 @@ def test_small_squares_stay_as_they_are(mode: str) -> None:
 
 def test_to_pixels_of_grey() -> None:
     np.testing.assert_array_equal(to_pixels(Image.fromarray(GREY)), GREY[None])
+
+
+def landscape(width: int, height: int) -> Image.Image:
+    """A picture whose spectrum falls with the frequency, and whose colours go together, as photographs' do."""
+    luck = np.random.default_rng(0)
+    frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
+    frequency[0, 0] = 1
+    planes = []
+    for _ in range(3):
+        noise = luck.normal(size=frequency.shape) + 1j * luck.normal(size=frequency.shape)
+        plane = np.fft.irfft2(noise / frequency, s=(height, width))
+        planes.append(55 * plane / plane.std())
+    colours = 128 + np.stack(planes, -1) @ np.array([[0.9, 0.9, 0.9], [0.2, 0.0, -0.2], [0.1, -0.1, 0.1]])
+    return Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1200, 900), (480, 1000), (2000, 450), (1203, 907)])
+@pytest.mark.parametrize("mode", ["short-side", "stretch"])
+def test_a_large_jpeg_at_reduced_scale_is_nearly_the_whole_one(width: int, height: int, mode: str) -> None:
+    file = io.BytesIO()
+    landscape(width, height).save(file, "JPEG", quality=90)
+    content = file.getvalue()
+    size = 100
+    found = np.asarray(open_fitted(content, None, size, mode)).astype(int)
+    whole = np.asarray(fit(open_picture(content), size, mode)).astype(int)
+    difference = np.abs(found - whole)
+    assert 0 < difference.max() <= 6, "it is another way to nearly the same"
+    assert difference.mean() < 0.9
+
+
+def test_reduced_scale_refuses_what_the_whole_one_refuses() -> None:
+    file = io.BytesIO()
+    landscape(800, 800).save(file, "JPEG", quality=90)
+    content = file.getvalue()
+    for length in (len(content) // 3, len(content) - 200):
+        with pytest.raises(PictureError, match="cut short"):
+            open_fitted(content[:length], None, 64, "stretch")
+
+
+def test_a_small_jpeg_comes_whole() -> None:
+    file = io.BytesIO()
+    landscape(199, 300).save(file, "JPEG", quality=90)
+    whole = fit(open_picture(file.getvalue()), 100, "stretch")
+    np.testing.assert_array_equal(np.asarray(open_fitted(file.getvalue(), None, 100, "stretch")), np.asarray(whole))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("mode", ["short-side", "stretch"])
+def test_a_large_turned_jpeg_at_reduced_scale(orientation: int, mode: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    landscape(803, 645).save(file, "JPEG", quality=90, exif=exif)
+    found = np.asarray(open_fitted(file.getvalue(), None, 100, mode)).astype(int)
+    whole = np.asarray(fit(open_picture(file.getvalue()), 100, mode)).astype(int)
+    assert np.abs(found - whole).max() <= 8
+    assert np.abs(found - whole).mean() < 1.2

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from alexnet.data import open_data, open_picture, to_pixels
-from alexnet.data.decode import fit
+from alexnet.data import open_data, to_pixels
+from alexnet.data.decode import open_fitted
 from alexnet.data.pack import CHUNK, pack_files
 from alexnet.errors import StorageError
 
@@ -38,7 +38,7 @@ def stamps(cache: Path) -> list[Stamp]:
 
 def decoded(root: Path, names: list[str], size: int, mode: str) -> np.ndarray:
     """Each picture on its own, enlarged where it is smaller than the block."""
-    squares = [fit(open_picture(root / name), size, mode) for name in names]
+    squares = [open_fitted(root / name, name, size, mode) for name in names]
     return np.stack([to_pixels(square.resize((size, size), Image.Resampling.BILINEAR)) for square in squares])
 
 

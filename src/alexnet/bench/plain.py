@@ -5,7 +5,8 @@ These are the other side of each comparison; nothing else uses them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..config import RECIPES
 from ..data import PictureSet
 from ..model import create
 from ..model.normalise import MapNorm, ResponseNorm, plain_within_map
+from ..spec import find_variant
 
 
 class _PlainMapNorm(nn.Module):
@@ -106,7 +108,32 @@ class Pictures(Dataset[tuple[Tensor, int]]):
         return values.reshape(-1, self.size, self.size).float() / 255, int(self.pictures.labels[index])
 
 
+def predict_plainly(pictures: Sequence[str], weights: Path, name: str) -> int:
+    """The top class of each file, one by one, as a plain script does it."""
+    spec = find_variant(name)
+    net = plain_net(name, spec.classes).eval()
+    net.load_state_dict(torch.load(weights, weights_only=True))
+    mean, std = torch.tensor([0.485, 0.456, 0.406])[:, None, None], torch.tensor([0.229, 0.224, 0.225])[:, None, None]
+    for path in pictures:
+        with Image.open(path) as file:
+            picture = file.convert("RGB")
+        scale = 256 / min(picture.size)
+        picture = picture.resize(
+            (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BILINEAR
+        )
+        left, top = (picture.width - spec.image_size) // 2, (picture.height - spec.image_size) // 2
+        picture = picture.crop((left, top, left + spec.image_size, top + spec.image_size))
+        values = torch.from_numpy(np.asarray(picture).transpose(2, 0, 1).copy()).float() / 255
+        with torch.no_grad():
+            net(((values - mean) / std)[None]).softmax(1).topk(5)
+    return len(pictures)
+
+
 def plain_loader(pictures: Pictures, batch_size: int, workers: int) -> Iterator[Any]:
     """Batches in a random order, again and again."""
     while True:
         yield from DataLoader(pictures, batch_size, shuffle=True, num_workers=workers)
+
+
+if __name__ == "__main__":
+    predict_plainly(sys.argv[1:2], Path(sys.argv[2]), sys.argv[3])

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ import torch
 from ..errors import ConfigError
 from ..model import choose_machine, kernels
 from ..spec import compute, find_variant
+from .material import make_material
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +86,9 @@ SHORT = (
     Comparison(name="step, keras", kind="step", net="keras", batch=128, goal=1.5, repeats=4),
     Comparison(name="response normalisation", kind="norms", batch=32, precision="fp32", goal=10.0),
     Comparison(name="epoch, lenet on sample", kind="epoch", net="lenet", data="sample", goal=2.5, repeats=47),
-    Comparison(name="latency, torchvision", kind="latency", net="torchvision", goal=2.7, repeats=10),
+    Comparison(name="latency, torchvision", kind="latency", net="torchvision", precision="fp32", goal=2.7, repeats=10),
+    Comparison(name="folder, torchvision", kind="folder", net="torchvision", precision="fp32", goal=4.0),
+    Comparison(name="one picture from cold, torchvision", kind="start", net="torchvision", precision="fp32", goal=4.5),
 )
 FULL = (
     Comparison(name="step, torchvision", kind="step", net="torchvision", goal=2.8),
@@ -99,7 +103,9 @@ FULL = (
     Comparison(
         name="epoch, lenet on fashion-mnist", kind="epoch", net="lenet", data="fashion-mnist", goal=2.5, repeats=117
     ),
-    Comparison(name="latency, torchvision", kind="latency", net="torchvision", goal=2.7, repeats=20),
+    Comparison(name="latency, torchvision", kind="latency", net="torchvision", precision="fp32", goal=2.7, repeats=20),
+    Comparison(name="folder, torchvision", kind="folder", net="torchvision", precision="fp32", goal=4.0),
+    Comparison(name="one picture from cold, torchvision", kind="start", net="torchvision", precision="fp32", goal=4.5),
 )
 
 
@@ -162,11 +168,11 @@ def _sides(*tasks: dict[str, Any]) -> Iterator[list[_Side]]:
             side.close()
 
 
-def matrix_rate(precision: str, rounds: int = 5) -> float:
-    """Measured FLOP/s of products of 4,096 × 4,096 matrices."""
-    with _sides({"kind": "matrix", "precision": precision, "repeats": 3}) as (side,):
+def matrix_rate(precision: str, size: int, rounds: int = 5) -> float:
+    """Measured FLOP/s of products of square matrices."""
+    with _sides({"kind": "matrix", "precision": precision, "size": size, "repeats": 3}) as (side,):
         answers = [side.round() for _ in range(rounds)]
-    return statistics.median(2 * 4096**3 * float(answer["count"]) / float(answer["seconds"]) for answer in answers)
+    return statistics.median(2 * size**3 * float(answer["count"]) / float(answer["seconds"]) for answer in answers)
 
 
 def compare(comparison: Comparison, rounds: int, rates: dict[str, float]) -> Row:
@@ -177,8 +183,11 @@ def compare(comparison: Comparison, rounds: int, rates: dict[str, float]) -> Row
     """
     machine = choose_machine("auto", comparison.precision)
     task = {**asdict(comparison), "precision": machine.precision, "workers": min(os.cpu_count() or 1, 2)}
-    with _sides({**task, "side": "own"}, {**task, "side": "plain"}) as (own, plain):
-        pairs = [(own.round(), plain.round()) for _ in range(rounds)]
+    with tempfile.TemporaryDirectory(prefix="alexnet-bench-") as work:
+        if comparison.kind in ("latency", "folder", "start"):
+            make_material(Path(work), comparison.net)
+        with _sides({**task, "work": work, "side": "own"}, {**task, "work": work, "side": "plain"}) as (own, plain):
+            pairs = [(own.round(), plain.round()) for _ in range(rounds)]
     speeds = [[answer["count"] / answer["seconds"] for answer in pair] for pair in pairs]
     rate = statistics.median(speed[0] for speed in speeds)
     # A multiply-add is two operations; the gradients of weights and of inputs cost a forward pass each.
@@ -224,18 +233,19 @@ def _processor() -> str:
 
 
 def run_bench(
-    comparisons: tuple[Comparison, ...], rounds: int, told: Callable[[str], None] | None = None
+    comparisons: tuple[Comparison, ...], rounds: int, told: Callable[[str], None] | None = None, matrix: int = 4096
 ) -> Iterator[Row | dict[str, Any]]:
     """First the machine, then each row as it is measured.
 
     Args:
         rounds: at least 1; 5 for figures that are to be quoted.
+        matrix: rows of the square matrices whose product is the machine's measure.
         told: called with the name of what is about to be measured.
     """
     if rounds < 1:
         raise ConfigError(f"{rounds} rounds measure nothing.", "Give at least 1.")
     precisions: set[str] = {choose_machine("auto", comparison.precision).precision for comparison in comparisons}
-    rates = {precision: matrix_rate(precision) for precision in sorted(precisions)}
+    rates = {precision: matrix_rate(precision, matrix) for precision in sorted(precisions)}
     yield describe_machine(rates)
     for comparison in comparisons:
         if told is not None:

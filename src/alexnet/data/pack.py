@@ -18,10 +18,10 @@ from PIL import Image
 
 from ..errors import StorageError
 from ..runs import cache_folder, make_folder, new_file, remove_stale, write_json
-from .decode import PictureError, fit, open_picture, to_pixels
+from .decode import PictureError, open_fitted, to_pixels
 from .pictures import Bytes, Damaged
 
-VERSION = 1
+VERSION = 2
 """Grows when decoding or fitting changes, so that older packs are not used."""
 CHUNK = 256
 
@@ -49,7 +49,7 @@ def _listing(root: Path, paths: Sequence[str]) -> list[str]:
 
 def _decode(path: Path, name: str, size: int, mode: str) -> Image.Image | PictureError:
     try:
-        return fit(open_picture(path, name), size, mode)
+        return open_fitted(path, name, size, mode)
     except PictureError as error:
         return error
 
